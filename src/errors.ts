@@ -1,0 +1,41 @@
+/** Every way in which an operation may fail that a caller is told about. `http/errors.ts` gives each its status. */
+export type ErrorCode =
+  | 'bad_request'
+  | 'unauthorized'
+  | 'forbidden'
+  | 'not_found'
+  | 'method_not_allowed'
+  | 'not_acceptable'
+  | 'request_timeout'
+  | 'conflict'
+  | 'payload_too_large'
+  | 'unsupported_media_type'
+  | 'headers_too_large'
+  | 'too_many_requests'
+  | 'integrity_violation'
+  | 'internal'
+  | 'unavailable'
+  | 'configuration';
+
+/**
+ * An expected failure. Its message is public: it is sent to the client word for word (`null` is kept where Barbican
+ * sends a null description), so it never holds a secret, a key, SQL or a path.
+ */
+export class CofferError extends Error {
+  readonly code: ErrorCode;
+  readonly description: string | null;
+  /** Seconds after which a repeat may succeed; sent as `Retry-After` with 503 and 429. */
+  readonly retryAfterSeconds: number | undefined;
+
+  constructor(
+    code: ErrorCode,
+    message: string | null,
+    options: { cause?: unknown; retryAfterSeconds?: number } = {},
+  ) {
+    super(message ?? '', options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = 'CofferError';
+    this.code = code;
+    this.description = message;
+    this.retryAfterSeconds = options.retryAfterSeconds;
+  }
+}
