@@ -1,0 +1,209 @@
+// Who may import whom. A folder or file of src not named here may import nothing of src: add a line when one is added.
+const slicesInOrder = [
+  'acl',
+  'consumers',
+  'quotas',
+  'secret-stores',
+  'transport-keys',
+  'secrets',
+  'containers',
+  'orders',
+  'names',
+  'boot',
+  'events',
+];
+const slice = `(?:${slicesInOrder.join('|')})`;
+const own = (area) => `^src/${area}(?:/|\\.ts$)`;
+
+/** Mechanisms and single files: what each may import besides itself and `errors.ts`. */
+const allowed = {
+  errors: [],
+  crypto: [],
+  db: ['crypto'],
+  keyring: ['crypto', 'db'],
+  policy: [],
+  audit: ['crypto', 'db', 'policy', 'coffer'],
+  coffer: ['db', 'keyring', 'policy', 'audit'],
+  operation: ['coffer', 'policy', 'audit', 'db'],
+  http: ['policy', 'coffer', 'identity/token'],
+  identity: ['operation', 'coffer', 'policy', 'audit', 'keyring', 'db', 'crypto', 'http'],
+  health: ['http', 'coffer', 'policy', 'db', 'keyring'],
+  config: ['policy'],
+  client: [],
+};
+
+const forbidden = [
+  {
+    name: 'no-circular',
+    severity: 'error',
+    from: {},
+    to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+  },
+  { name: 'no-unresolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
+  {
+    name: 'no-dev-dependency-in-product',
+    severity: 'error',
+    from: { path: '^(src|migrations)/' },
+    to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'], dependencyTypesNot: ['type-only'] },
+  },
+  {
+    name: 'product-never-imports-tests',
+    severity: 'error',
+    from: { path: '^(src|migrations)/' },
+    to: { path: '^test/' },
+  },
+  ...Object.entries(allowed).map(([area, others]) => ({
+    name: `${area}-imports`,
+    severity: 'error',
+    from: { path: own(area) },
+    to: { path: '^src/', pathNot: [own('errors'), own(area), ...others.map(own)] },
+  })),
+];
+
+/** Packages of npm that only the named places may import. */
+const packages = {
+  '(?:kysely|pg)':
+    '^(?:src/(?:db/|audit/|keyring/queries|identity/|operation\\.ts|[^/]+/(?:queries|sql)\\.ts)|migrations/|test/)',
+  '(?:@noble/[^/]+|node-forge|@node-rs/argon2|@peculiar/x509)': '^(?:src/crypto/|test/)',
+  '(?:fastify|@fastify/[^/]+)':
+    '^(?:src/(?:http/|health/|identity/|app\\.ts|serve\\.ts|[^/]+/routes\\.ts)|test/)',
+  typebox: '^(?:src/(?:http/|health/|identity/|app\\.ts|[^/]+/(?:schema|routes)\\.ts)|test/)',
+};
+for (const [name, places] of Object.entries(packages)) {
+  forbidden.push({
+    name: `package-${name.replace(/[^a-z]+/g, '-')}`,
+    severity: 'error',
+    from: { pathNot: places },
+    to: { path: `(?:^|/)node_modules/${name}/` },
+  });
+}
+
+forbidden.push(
+  {
+    name: 'crypto-packages',
+    comment: 'crypto knows no HTTP and no SQL',
+    severity: 'error',
+    from: { path: '^src/crypto/' },
+    to: {
+      dependencyTypes: ['npm', 'core'],
+      pathNot:
+        '^(?:node:)?(?:crypto|util|buffer|assert)$|(?:^|/)node_modules/(?:@noble/[^/]+|node-forge|@types/node-forge|@node-rs/argon2|@peculiar/x509)/',
+    },
+  },
+  {
+    name: 'policy-is-pure',
+    severity: 'error',
+    from: { path: '^src/policy/' },
+    to: { dependencyTypes: ['npm', 'core'] },
+  },
+  {
+    name: 'client-has-no-run-time-dependency',
+    severity: 'error',
+    from: { path: '^src/client/' },
+    to: { dependencyTypes: ['npm', 'npm-dev', 'core'] },
+  },
+  {
+    name: 'migrations-imports',
+    severity: 'error',
+    from: { path: '^migrations/' },
+    to: { path: '^src/', pathNot: '^src/(?:errors\\.ts|db/|crypto/)' },
+  },
+  {
+    name: 'slice-queries-imports',
+    severity: 'error',
+    from: { path: `^src/(${slice})/queries\\.ts$` },
+    to: {
+      path: '^src/',
+      pathNot: [
+        '^src/errors\\.ts$',
+        '^src/db/',
+        '^src/crypto/',
+        '^src/(?:quotas|audit)/sql\\.ts$',
+        '^src/$1/(?!service|routes)',
+      ],
+    },
+  },
+  {
+    name: 'queries-are-private-to-their-slice',
+    severity: 'error',
+    from: { path: '^src/([^/]+)/' },
+    to: { path: '/queries\\.ts$', pathNot: '^src/$1/' },
+  },
+  {
+    name: 'queries-belong-to-services',
+    severity: 'error',
+    from: { path: `^src/${slice}/(?:routes|schema)\\.ts$` },
+    to: { path: '/queries\\.ts$', dependencyTypesNot: ['type-only'] },
+  },
+  {
+    name: 'slice-service-imports',
+    severity: 'error',
+    from: { path: `^src/(${slice})/(?!queries|routes)[^/]+\\.ts$` },
+    to: {
+      path: '^src/',
+      pathNot: [
+        '^src/(?:errors|operation|coffer)\\.ts$',
+        '^src/(?:policy|keyring|crypto)/',
+        '^src/db/(?:schema|sealed)\\.ts$',
+        '^src/$1/(?!routes)',
+        `^src/${slice}/service\\.ts$`,
+      ],
+    },
+  },
+  {
+    name: 'slice-routes-imports',
+    severity: 'error',
+    from: { path: `^src/(${slice})/routes\\.ts$` },
+    to: {
+      path: '^src/',
+      pathNot: ['^src/(?:errors|coffer)\\.ts$', '^src/(?:http|policy)/', '^src/$1/(?!queries)'],
+    },
+  },
+  {
+    name: 'app-imports',
+    severity: 'error',
+    from: { path: '^src/app\\.ts$' },
+    to: {
+      path: '^src/',
+      pathNot: ['^src/(?:errors|coffer)\\.ts$', '^src/(?:http|policy|health|identity)/', '/routes\\.ts$'],
+    },
+  },
+  {
+    name: 'only-the-top-imports-the-top',
+    comment: 'nothing below imports app, serve, config, worker or cli',
+    severity: 'error',
+    from: { path: '^src/', pathNot: '^src/(?:app|serve|config)\\.ts$|^src/(?:cli|worker)/' },
+    to: { path: '^src/(?:app|serve|config)\\.ts$|^src/(?:cli|worker)/' },
+  },
+  {
+    name: 'nothing-imports-the-client-but-the-commands',
+    severity: 'error',
+    from: { path: '^src/', pathNot: '^src/(?:client|cli)/' },
+    to: { path: '^src/client/' },
+  },
+);
+// services reach only services to their left
+slicesInOrder.forEach((name, index) => {
+  const toTheRight = slicesInOrder.slice(index + 1);
+  if (toTheRight.length > 0) {
+    forbidden.push({
+      name: `${name}-reaches-left-only`,
+      severity: 'error',
+      from: { path: `^src/${name}/` },
+      to: { path: `^src/(?:${toTheRight.join('|')})/` },
+    });
+  }
+});
+
+export default {
+  forbidden,
+  options: {
+    doNotFollow: { path: '(?:^|/)node_modules/' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'require', 'node', 'default', 'types'],
+    },
+  },
+};

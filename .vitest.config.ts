@@ -1,0 +1,19 @@
+import { existsSync } from 'node:fs';
+import { defineConfig } from 'vitest/config';
+
+const setup = 'test/harness/postgres-setup.ts';
+
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    exclude: ['test/clients/**', 'test/bench/**'],
+    globalSetup: existsSync(setup) ? [setup] : [],
+    pool: 'forks',
+    maxWorkers: 2,
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    allowOnly: false,
+    // The share of the full rounds that property, fault and kill tests run; `npm run test:long` sets 1.
+    env: { COFFER_TEST_ROUNDS: process.env.COFFER_TEST_ROUNDS ?? '0.1' },
+  },
+});
