@@ -1,0 +1,10 @@
+import { initial } from './0001_initial.ts';
+
+export interface Migration {
+  number: number;
+  name: string;
+  sql: string;
+}
+
+/** In order, append only: a migration that has been released is never changed. */
+export const MIGRATIONS: readonly Migration[] = [initial];

@@ -1,0 +1,143 @@
+import { createCipheriv, createDecipheriv, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto';
+import { xchacha20poly1305 } from '@noble/ciphers/chacha.js';
+import { CofferError } from '../errors.ts';
+import { pad, unpad } from './padding.ts';
+
+export const KEY_BYTES = 32;
+
+/** The closed list of suites: the first byte of every stored format (FORMAT.md §2). */
+export const SUITES = { payload: 0x01, wrappedKey: 0x02, rowSeal: 0x03 } as const;
+
+const GCM_NONCE_BYTES = 12;
+const TAG_BYTES = 16;
+const COMMITMENT_BYTES = 32;
+const XCHACHA_NONCE_BYTES = 24;
+/** suite ‖ nonce ‖ commitment ‖ tag: the part of a sealed payload that its row's seal covers. */
+export const PAYLOAD_HEAD_BYTES = 1 + GCM_NONCE_BYTES + COMMITMENT_BYTES + TAG_BYTES;
+/** suite ‖ nonce ‖ wrapped key ‖ tag. */
+export const WRAPPED_KEY_BYTES = 1 + XCHACHA_NONCE_BYTES + KEY_BYTES + TAG_BYTES;
+const PAYLOAD_LABEL = Buffer.from('coffer:payload-key-and-commitment', 'ascii');
+
+/** A payload sealed under its own DEK. `head` has PAYLOAD_HEAD_BYTES, `body` the padded payload's length. */
+export interface SealedPayload {
+  head: Uint8Array;
+  body: Uint8Array;
+}
+
+/** A fresh key of 256 random bits. The caller owns it and wipes it. */
+export function generateKey(): Uint8Array {
+  const key = new Uint8Array(KEY_BYTES);
+  key.set(randomBytes(KEY_BYTES));
+  return key;
+}
+
+export function wipe(...keys: Uint8Array[]): void {
+  for (const key of keys) key.fill(0);
+}
+
+/**
+ * Encrypts a payload with AES-256-GCM (NIST SP 800-38D) under a key derived from the DEK by HKDF-SHA-256 (RFC 5869),
+ * padded, with a commitment to the DEK. The DEK must be fresh: it serves for one payload. Borrows `dek` and `payload`;
+ * wipes what it derives.
+ */
+export function sealPayload(dek: Uint8Array, payload: Uint8Array, context: Uint8Array): SealedPayload {
+  const { key, commitment } = deriveFromDek(dek);
+  const padded = pad(payload);
+  try {
+    const nonce = randomBytes(GCM_NONCE_BYTES);
+    const cipher = createCipheriv('aes-256-gcm', key, nonce, { authTagLength: TAG_BYTES });
+    cipher.setAAD(context);
+    const body = cipher.update(padded);
+    cipher.final();
+    const head = Buffer.concat([Uint8Array.of(SUITES.payload), nonce, commitment, cipher.getAuthTag()]);
+    return { head, body };
+  } finally {
+    wipe(key, padded);
+  }
+}
+
+/**
+ * Decrypts what `sealPayload` made for the same DEK and context. The commitment is compared, in constant time, before
+ * any byte is decrypted. The caller owns the result and wipes it; `dek` is borrowed.
+ *
+ * @throws CofferError `integrity_violation`, whatever was wrong.
+ */
+export function openPayload(dek: Uint8Array, sealed: SealedPayload, context: Uint8Array): Uint8Array {
+  const { head, body } = sealed;
+  if (head.length !== PAYLOAD_HEAD_BYTES || head[0] !== SUITES.payload) throw violated();
+  const nonce = head.subarray(1, 1 + GCM_NONCE_BYTES);
+  const claimed = head.subarray(1 + GCM_NONCE_BYTES, 1 + GCM_NONCE_BYTES + COMMITMENT_BYTES);
+  const tag = head.subarray(-TAG_BYTES);
+  const { key, commitment } = deriveFromDek(dek);
+  let padded: Buffer | undefined;
+  try {
+    if (!timingSafeEqual(commitment, claimed)) throw violated();
+    const decipher = createDecipheriv('aes-256-gcm', key, nonce, { authTagLength: TAG_BYTES });
+    decipher.setAAD(context);
+    decipher.setAuthTag(tag);
+    padded = decipher.update(body);
+    decipher.final();
+    return Uint8Array.from(unpad(padded));
+  } catch (cause) {
+    throw cause instanceof CofferError ? cause : violated();
+  } finally {
+    wipe(key);
+    if (padded !== undefined) wipe(padded);
+  }
+}
+
+function deriveFromDek(dek: Uint8Array): { key: Uint8Array; commitment: Uint8Array } {
+  requireKey(dek);
+  const okm = new Uint8Array(hkdfSync('sha256', dek, new Uint8Array(0), PAYLOAD_LABEL, 2 * KEY_BYTES));
+  return { key: okm.subarray(0, KEY_BYTES), commitment: okm.subarray(KEY_BYTES) };
+}
+
+/**
+ * Derives a key of 256 bits for one purpose by HKDF-SHA-256 (RFC 5869) with the label `coffer:<purpose>`.
+ * The caller owns the result and wipes it.
+ */
+export function deriveKey(key: Uint8Array, purpose: string): Uint8Array {
+  requireKey(key);
+  const label = Buffer.from(`coffer:${purpose}`, 'ascii');
+  return new Uint8Array(hkdfSync('sha256', key, new Uint8Array(0), label, KEY_BYTES));
+}
+
+/**
+ * Wraps a 256-bit key with XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03) under a random 192-bit nonce, bound to
+ * `context`. Borrows both keys. The result has WRAPPED_KEY_BYTES.
+ */
+export function wrapKey(wrappingKey: Uint8Array, key: Uint8Array, context: Uint8Array): Uint8Array {
+  requireKey(wrappingKey);
+  requireKey(key);
+  const nonce = randomBytes(XCHACHA_NONCE_BYTES);
+  const sealed = xchacha20poly1305(wrappingKey, nonce, context).encrypt(key);
+  return Buffer.concat([Uint8Array.of(SUITES.wrappedKey), nonce, sealed]);
+}
+
+/**
+ * Opens what `wrapKey` made for the same wrapping key and context. The caller owns the result and wipes it.
+ *
+ * @throws CofferError `integrity_violation`, whatever was wrong.
+ */
+export function unwrapKey(wrappingKey: Uint8Array, wrapped: Uint8Array, context: Uint8Array): Uint8Array {
+  requireKey(wrappingKey);
+  if (wrapped.length !== WRAPPED_KEY_BYTES || wrapped[0] !== SUITES.wrappedKey) throw violated();
+  const nonce = wrapped.subarray(1, 1 + XCHACHA_NONCE_BYTES);
+  let key: Uint8Array;
+  try {
+    key = xchacha20poly1305(wrappingKey, nonce, context).decrypt(wrapped.subarray(1 + XCHACHA_NONCE_BYTES));
+  } catch {
+    throw violated();
+  }
+  requireKey(key);
+  return key;
+}
+
+/** @throws CofferError `integrity_violation` for a key of another length, or of zeros: one that was wiped. */
+function requireKey(key: Uint8Array): void {
+  if (key.length !== KEY_BYTES || key.every((byte) => byte === 0)) throw violated();
+}
+
+function violated(): CofferError {
+  return new CofferError('integrity_violation', 'Integrity Violation');
+}

@@ -1,0 +1,177 @@
+import type { SealedRows, SealedTable } from './schema.ts';
+
+export type ColumnType = 'uuid' | 'text' | 'bytea' | 'bigint' | 'boolean' | 'timestamptz';
+
+/** A frozen, ordered list of the columns that a seal covers. Its number stands in the seal. */
+export interface Layout {
+  number: number;
+  /** The migration that made its youngest column: written only once that migration is finished. */
+  migration: number;
+  columns: readonly (readonly [name: string, type: ColumnType])[];
+}
+
+const LAST = [
+  ['created', 'timestamptz'],
+  ['updated', 'timestamptz'],
+  ['revision', 'bigint'],
+  ['epoch', 'bigint'],
+] as const;
+
+/** Every sealed table with its layouts, oldest first: the list that rotation, tests and `openRow` go by. */
+export const LAYOUTS: { readonly [T in SealedTable]: readonly Layout[] } = {
+  projects: [
+    {
+      number: 1,
+      migration: 1,
+      columns: [
+        ['id', 'text'],
+        ['origin', 'text'],
+        ['domain_id', 'text'],
+        ['name', 'text'],
+        ['name_key', 'text'],
+        ['description', 'text'],
+        ['enabled', 'boolean'],
+        ['tokens_valid_from', 'timestamptz'],
+        ['active_epoch', 'bigint'],
+        ['least_epoch', 'bigint'],
+        ['limits', 'bytea'],
+        ['preferred_store', 'text'],
+        ...LAST,
+      ],
+    },
+  ],
+  keks: [
+    {
+      number: 1,
+      migration: 1,
+      columns: [
+        ['id', 'uuid'],
+        ['project_id', 'text'],
+        ['store', 'text'],
+        ['master_key_id', 'text'],
+        ['wrapped_kek', 'bytea'],
+        ['wrapped_integrity_key', 'bytea'],
+        ...LAST,
+      ],
+    },
+  ],
+  users: [
+    {
+      number: 1,
+      migration: 1,
+      columns: [
+        ['id', 'text'],
+        ['domain_id', 'text'],
+        ['name', 'text'],
+        ['name_key', 'text'],
+        ['email', 'text'],
+        ['description', 'text'],
+        ['enabled', 'boolean'],
+        ['password_hash', 'text'],
+        ['default_project_id', 'text'],
+        ['tokens_valid_from', 'timestamptz'],
+        ['assignments_digest', 'bytea'],
+        ...LAST,
+      ],
+    },
+  ],
+  roles: [
+    {
+      number: 1,
+      migration: 1,
+      columns: [['id', 'text'], ['name', 'text'], ['name_key', 'text'], ['description', 'text'], ...LAST],
+    },
+  ],
+  role_assignments: [
+    {
+      number: 1,
+      migration: 1,
+      columns: [
+        ['id', 'uuid'],
+        ['user_id', 'text'],
+        ['scope_kind', 'text'],
+        ['scope_id', 'text'],
+        ['role_id', 'text'],
+        ...LAST,
+      ],
+    },
+  ],
+  signing_keys: [
+    {
+      number: 1,
+      migration: 1,
+      columns: [
+        ['id', 'text'],
+        ['algorithm', 'text'],
+        ['public_key', 'bytea'],
+        ['payload_head', 'bytea'],
+        ['dek', 'bytea'],
+        ['not_before', 'timestamptz'],
+        ['not_after', 'timestamptz'],
+        ...LAST,
+      ],
+    },
+  ],
+  revoked_tokens: [
+    {
+      number: 1,
+      migration: 1,
+      columns: [['id', 'text'], ['user_id', 'text'], ['expires', 'timestamptz'], ...LAST],
+    },
+  ],
+  secrets: [
+    {
+      number: 1,
+      migration: 1,
+      columns: [
+        ['id', 'uuid'],
+        ['project_id', 'text'],
+        ['creator_id', 'text'],
+        ['name', 'text'],
+        ['secret_type', 'text'],
+        ['status', 'text'],
+        ['algorithm', 'text'],
+        ['bit_length', 'bigint'],
+        ['mode', 'text'],
+        ['expiration', 'timestamptz'],
+        ['content_type', 'text'],
+        ['user_metadata', 'bytea'],
+        ['acl', 'bytea'],
+        ['payload_head', 'bytea'],
+        ['dek', 'bytea'],
+        ...LAST,
+      ],
+    },
+  ],
+};
+
+/** The columns of a table, over all its layouts, with the seal: what every query of a sealed table selects. */
+export function sealedColumns(table: SealedTable): string[] {
+  const names = LAYOUTS[table].flatMap((layout) => layout.columns.map(([name]) => name));
+  return [...new Set(names), 'seal'];
+}
+
+/** The youngest layout whose migration is finished: servers of the version before can still read it. */
+export function layoutToWrite(layouts: readonly Layout[], finishedMigration: number): Layout {
+  const layout = layouts.findLast((candidate) => candidate.migration <= finishedMigration);
+  if (layout === undefined) throw new Error('no layout is finished: run the migrations');
+  return layout;
+}
+
+/** The tables whose rows belong to no project: sealed under the reserved system project. */
+const SYSTEM_TABLES: ReadonlySet<SealedTable> = new Set([
+  'projects',
+  'users',
+  'roles',
+  'role_assignments',
+  'signing_keys',
+  'revoked_tokens',
+] as const);
+
+export const SYSTEM_PROJECT = 'system';
+
+/** The project whose integrity key seals a row of this table. */
+export function sealingProject<T extends SealedTable>(table: T, row: SealedRows[T]): string {
+  if (SYSTEM_TABLES.has(table)) return SYSTEM_PROJECT;
+  return (row as { project_id: string }).project_id;
+}

@@ -1,0 +1,75 @@
+import type { Answer, Statement } from './open.ts';
+
+/**
+ * A statement that reads rows by key, for many keys at once: `text` takes the keys as `$1` (an array) and selects each
+ * key's row with the key itself as the column `asked`.
+ */
+export interface Lookup<R> {
+  name: string;
+  text: string;
+  /** Only carries the row's type. */
+  row?: R;
+}
+
+export interface Lookups {
+  find<R>(lookup: Lookup<R>, key: string): Promise<R | undefined>;
+}
+
+interface Waiting {
+  resolve(row: unknown): void;
+  reject(error: unknown): void;
+}
+
+const KEYS_MAX = 128;
+const IN_FLIGHT_MAX = 3;
+
+/**
+ * Joins all lookups of one tick, and those that wait for one of three statements in flight, into one statement: a round
+ * trip and a plan are paid once for all of them. A row reaches whoever asked for its key, never by position.
+ */
+export function createLookups(query: <R>(statement: Statement) => Promise<Answer<R>>): Lookups {
+  const queues = new Map<string, { lookup: Lookup<unknown>; waiting: Map<string, Waiting[]>; inFlight: number }>();
+
+  return {
+    find: async <R>(lookup: Lookup<R>, key: string) =>
+      await new Promise<R | undefined>((resolve, reject) => {
+        let queue = queues.get(lookup.name);
+        if (queue === undefined) {
+          queue = { lookup, waiting: new Map(), inFlight: 0 };
+          queues.set(lookup.name, queue);
+        }
+        if (queue.waiting.size === 0) setImmediate(drain, queue);
+        const others = queue.waiting.get(key);
+        const entry: Waiting = { resolve: resolve as (row: unknown) => void, reject };
+        if (others === undefined) queue.waiting.set(key, [entry]);
+        else others.push(entry);
+      }),
+  };
+
+  function drain(queue: { lookup: Lookup<unknown>; waiting: Map<string, Waiting[]>; inFlight: number }): void {
+    while (queue.waiting.size > 0 && queue.inFlight < IN_FLIGHT_MAX) {
+      const batch = new Map([...queue.waiting].slice(0, KEYS_MAX));
+      for (const key of batch.keys()) queue.waiting.delete(key);
+      queue.inFlight += 1;
+      const settled = (): void => {
+        queue.inFlight -= 1;
+        drain(queue);
+      };
+      void answer(queue.lookup, batch).then(settled, settled);
+    }
+  }
+
+  async function answer(lookup: Lookup<unknown>, batch: Map<string, Waiting[]>): Promise<void> {
+    try {
+      const { rows } = await query<{ asked: string }>({
+        name: lookup.name,
+        text: lookup.text,
+        values: [[...batch.keys()]],
+      });
+      const found = new Map(rows.map((row) => [row.asked, row]));
+      for (const [key, entries] of batch) for (const entry of entries) entry.resolve(found.get(key));
+    } catch (error) {
+      for (const entries of batch.values()) for (const entry of entries) entry.reject(error);
+    }
+  }
+}

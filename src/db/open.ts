@@ -1,0 +1,119 @@
+import { Kysely, PostgresAdapter, DummyDriver, PostgresIntrospector, PostgresQueryCompiler } from 'kysely';
+import pg from 'pg';
+import { asCofferError } from './failures.ts';
+import { type Lookup, type Lookups, createLookups } from './lookup.ts';
+import type { Tables } from './schema.ts';
+
+export interface Statement {
+  /** Named statements are planned once a connection. */
+  name?: string;
+  text: string;
+  values?: readonly unknown[];
+}
+
+// biome-ignore lint: rows are what the statement selects; each caller names their shape
+export interface Answer<R = Record<string, unknown>> {
+  rows: R[];
+  rowCount: number | null;
+}
+
+export interface Queryable {
+  query<R = Record<string, unknown>>(statement: Statement): Promise<Answer<R>>;
+}
+
+export interface Db extends Queryable {
+  /** Builds SQL, and runs none: `db.query(build.….compile())`. */
+  readonly build: Kysely<Tables>;
+  readonly pool: pg.Pool;
+  /** Runs `use` in one transaction: committed when it returns, rolled back when it throws. */
+  transaction<T>(use: (tx: Queryable) => Promise<T>): Promise<T>;
+  /** The row of this key, read together with all others asked for in the same tick. */
+  lookup<R>(lookup: Lookup<R>, key: string): Promise<R | undefined>;
+  close(): Promise<void>;
+}
+
+export interface DatabaseOptions {
+  /** A connection string, or the fields that `pg` takes. */
+  connection: string | pg.PoolConfig;
+  connectionsMax?: number;
+  statementTimeoutMs?: number;
+  onConnectionError?: (error: Error) => void;
+}
+
+const CONNECT_TIMEOUT_MS = 3_000;
+const INT8 = 20;
+
+/** Connects lazily: a database that is away fails the query, with `unavailable`, never the process. */
+export function openDatabase(options: DatabaseOptions): Db {
+  const { connection, connectionsMax = 16, statementTimeoutMs = 10_000, onConnectionError = () => {} } = options;
+  const pool = new pg.Pool({
+    ...(typeof connection === 'string' ? { connectionString: connection } : connection),
+    max: connectionsMax,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    idleTimeoutMillis: 60_000,
+    statement_timeout: statementTimeoutMs,
+    // The server's own limit comes first; this one is for a server that no longer answers at all.
+    query_timeout: statementTimeoutMs + 2_000,
+    idle_in_transaction_session_timeout: statementTimeoutMs,
+    lock_timeout: Math.floor(statementTimeoutMs / 2),
+    application_name: 'coffer',
+    types: { getTypeParser: parserOf as typeof pg.types.getTypeParser },
+  });
+  pool.on('error', onConnectionError);
+  // A checked-out client without a listener of its own would end the process when its connection breaks.
+  pool.on('connect', (client) => client.on('error', onConnectionError));
+  const run = async <R>(statement: Statement): Promise<Answer<R>> => await ask<R>(pool, statement);
+  const lookups: Lookups = createLookups(run);
+  return {
+    pool,
+    build: createBuilder(),
+    query: run,
+    transaction: async (use) => await runTransaction(pool, use),
+    lookup: async (lookup, key) => await lookups.find(lookup, key),
+    close: async () => await pool.end(),
+  };
+}
+
+function parserOf(oid: number, format?: 'text' | 'binary'): unknown {
+  return oid === INT8 ? BigInt : pg.types.getTypeParser(oid, format as 'text');
+}
+
+async function ask<R>(target: pg.Pool | pg.PoolClient, statement: Statement): Promise<Answer<R>> {
+  try {
+    return (await target.query(statement as pg.QueryConfig)) as unknown as Answer<R>;
+  } catch (error) {
+    throw asCofferError(error);
+  }
+}
+
+async function runTransaction<T>(pool: pg.Pool, use: (tx: Queryable) => Promise<T>): Promise<T> {
+  const client = await pool.connect().catch((error: unknown) => {
+    throw asCofferError(error);
+  });
+  let broken: Error | undefined;
+  try {
+    await ask(client, { text: 'BEGIN' });
+    const result = await use({ query: async (statement) => await ask(client, statement) });
+    await ask(client, { text: 'COMMIT' });
+    return result;
+  } catch (error) {
+    await client.query('ROLLBACK').catch((failure: Error) => {
+      broken = failure;
+    });
+    throw error;
+  } finally {
+    client.release(broken);
+  }
+}
+
+/** Kysely without a connection: statements are run by `Db.query`, which maps failures. */
+function createBuilder(): Kysely<Tables> {
+  return new Kysely<Tables>({
+    dialect: {
+      createAdapter: () => new PostgresAdapter(),
+      createDriver: () => new DummyDriver(),
+      createIntrospector: (db) => new PostgresIntrospector(db),
+      createQueryCompiler: () => new PostgresQueryCompiler(),
+    },
+  });
+}

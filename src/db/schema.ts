@@ -1,0 +1,127 @@
+/** The rows of the sealed tables, as the server holds them: `bigint` columns are bigints, times are Dates. */
+interface SealedColumns {
+  /** The epoch of the KEK whose integrity key seals the row and, where it has a DEK, wraps it. */
+  epoch: bigint;
+  /** Counts the changes that users made: +1 each; re-wrapping leaves it. */
+  revision: bigint;
+  seal: Uint8Array;
+  created: Date;
+  updated: Date;
+}
+
+export interface ProjectRow extends SealedColumns {
+  id: string;
+  /** `local` (made here), `external` (first seen in a request), `system` (the reserved one). */
+  origin: string;
+  domain_id: string | null;
+  name: string | null;
+  name_key: string | null;
+  description: string | null;
+  enabled: boolean;
+  tokens_valid_from: Date | null;
+  /** 0 until the project's first KEK is made. */
+  active_epoch: bigint;
+  least_epoch: bigint;
+  limits: Uint8Array | null;
+  preferred_store: string | null;
+}
+
+export interface KekRow extends SealedColumns {
+  id: string;
+  project_id: string;
+  store: string;
+  master_key_id: string;
+  wrapped_kek: Uint8Array;
+  wrapped_integrity_key: Uint8Array;
+}
+
+export interface UserRow extends SealedColumns {
+  id: string;
+  domain_id: string;
+  name: string;
+  name_key: string;
+  email: string | null;
+  description: string | null;
+  enabled: boolean;
+  password_hash: string | null;
+  default_project_id: string | null;
+  tokens_valid_from: Date | null;
+  /** SHA-256 over the sorted ids of the user's role assignments: none can be added, dropped or put back. */
+  assignments_digest: Uint8Array;
+}
+
+export interface RoleRow extends SealedColumns {
+  id: string;
+  name: string;
+  name_key: string;
+  description: string | null;
+}
+
+export interface RoleAssignmentRow extends SealedColumns {
+  id: string;
+  user_id: string;
+  /** `project`, `domain` or `system`. */
+  scope_kind: string;
+  scope_id: string;
+  role_id: string;
+}
+
+export interface SigningKeyRow extends SealedColumns {
+  id: string;
+  algorithm: string;
+  public_key: Uint8Array;
+  payload_head: Uint8Array;
+  dek: Uint8Array;
+  not_before: Date;
+  not_after: Date;
+}
+
+export interface RevokedTokenRow extends SealedColumns {
+  /** The token's `jti`. */
+  id: string;
+  user_id: string;
+  expires: Date;
+}
+
+export interface SecretRow extends SealedColumns {
+  id: string;
+  project_id: string;
+  creator_id: string | null;
+  name: string | null;
+  secret_type: string;
+  status: string;
+  algorithm: string | null;
+  bit_length: bigint | null;
+  mode: string | null;
+  expiration: Date | null;
+  content_type: string | null;
+  user_metadata: Uint8Array | null;
+  acl: Uint8Array | null;
+  payload_head: Uint8Array | null;
+  dek: Uint8Array | null;
+}
+
+export interface SealedRows {
+  projects: ProjectRow;
+  keks: KekRow;
+  users: UserRow;
+  roles: RoleRow;
+  role_assignments: RoleAssignmentRow;
+  signing_keys: SigningKeyRow;
+  revoked_tokens: RevokedTokenRow;
+  secrets: SecretRow;
+}
+
+export type SealedTable = keyof SealedRows;
+
+/** A column that the seal covers through the envelope's head in the same row: read and written beside the row. */
+interface PayloadBody {
+  payload_body: Uint8Array | null;
+}
+
+/** The tables as Kysely sees them. */
+export interface Tables extends Omit<SealedRows, 'secrets' | 'signing_keys'> {
+  secrets: SecretRow & PayloadBody;
+  signing_keys: SigningKeyRow & PayloadBody;
+  login_failures: { user_id: string; failures: bigint; last_failure: Date };
+}

@@ -1,0 +1,195 @@
+import { type Field, boolean, bytes, encodeMessage, integer, text, time, uuid } from '../crypto/encoding.ts';
+import { makeRowSeal, readSealLayout, verifyRowSeal } from '../crypto/row-seal.ts';
+import { CofferError } from '../errors.ts';
+import { type ColumnType, LAYOUTS, type Layout, layoutToWrite, sealedColumns, sealingProject } from './layouts.ts';
+import type { Queryable } from './open.ts';
+import type { SealedRows, SealedTable } from './schema.ts';
+
+/** What seals rows: the keyring. `use` borrows the rows key of a project's epoch. */
+export interface RowKeys {
+  readonly installationId: Uint8Array;
+  readonly finishedMigration: number;
+  /** @throws CofferError `integrity_violation` for an epoch that the project does not accept. */
+  withRowsKey<T>(projectId: string, epoch: bigint, use: (key: Uint8Array) => T): Promise<T>;
+}
+
+/** The row changed, or went, since it was read: read again and decide again. */
+export class StaleRow extends Error {
+  constructor() {
+    super('the row is no longer the one that was read');
+    this.name = 'StaleRow';
+  }
+}
+
+export type NewRow<T extends SealedTable> = Omit<SealedRows[T], 'seal'>;
+type Columns = Record<string, unknown>;
+
+/**
+ * Accepts a row from the database: its seal must verify and each column must be what was asked for. A seal says that a
+ * row is ours, not that it is the answer, so `asked` names every column of the query's predicate.
+ *
+ * @throws CofferError `integrity_violation` otherwise; no byte of the row gets any further.
+ */
+export async function openRow<T extends SealedTable>(
+  keys: RowKeys,
+  table: T,
+  asked: Partial<SealedRows[T]>,
+  row: unknown,
+): Promise<SealedRows[T]> {
+  const candidate = row as SealedRows[T];
+  for (const [column, value] of Object.entries(asked)) {
+    if (!sameValue((candidate as unknown as Columns)[column], value)) throw violated();
+  }
+  if (typeof candidate.epoch !== 'bigint' || !(candidate.seal instanceof Uint8Array)) throw violated();
+  await keys.withRowsKey(sealingProject(table, candidate), candidate.epoch, (key) =>
+    verifyRow(key, keys.installationId, table, candidate),
+  );
+  return candidate;
+}
+
+/** The synchronous half of `openRow`, for who holds the key already: the keyring, for its own rows. */
+export function verifyRow<T extends SealedTable>(
+  key: Uint8Array,
+  installationId: Uint8Array,
+  table: T,
+  row: SealedRows[T],
+): void {
+  const number = readSealLayout(row.seal);
+  const layout = LAYOUTS[table].find((candidate) => candidate.number === number);
+  if (layout === undefined) throw violated();
+  const covered = new Set(layout.columns.map(([name]) => name));
+  const outside = sealedColumns(table).filter((name) => name !== 'seal' && !covered.has(name));
+  if (outside.some((name) => (row as unknown as Columns)[name] !== null)) throw violated();
+  verifyRowSeal(key, row.seal, rowMessage(installationId, table, layout, row as unknown as Columns));
+}
+
+/** Seals a row that the server made, under the epoch that it names. The input is not changed. */
+export async function sealRow<T extends SealedTable>(
+  keys: RowKeys,
+  table: T,
+  row: NewRow<T>,
+): Promise<SealedRows[T]> {
+  const project = sealingProject(table, row as SealedRows[T]);
+  return await keys.withRowsKey(project, row.epoch, (key) => sealRowWith(key, keys, table, row));
+}
+
+/** The synchronous half of `sealRow`, for who holds the key already. */
+export function sealRowWith<T extends SealedTable>(
+  key: Uint8Array,
+  keys: Pick<RowKeys, 'installationId' | 'finishedMigration'>,
+  table: T,
+  row: NewRow<T>,
+): SealedRows[T] {
+  const layout = layoutToWrite(LAYOUTS[table], keys.finishedMigration);
+  const message = rowMessage(keys.installationId, table, layout, row as unknown as Columns);
+  return { ...row, seal: makeRowSeal(key, layout.number, message) } as unknown as SealedRows[T];
+}
+
+function rowMessage(installationId: Uint8Array, table: string, layout: Layout, row: Columns): Uint8Array {
+  const fields = layout.columns.map(([name, type]) => columnField(type, row[name]));
+  return encodeMessage('row', installationId, [text(table), ...fields]);
+}
+
+/** @throws CofferError `integrity_violation` for a value that a column of this type cannot give. */
+function columnField(type: ColumnType, value: unknown): Field {
+  if (value === null) return { kind: 'null' };
+  if (type === 'uuid' && typeof value === 'string') return uuid(value);
+  if (type === 'text' && typeof value === 'string') return text(value);
+  if (type === 'bytea' && value instanceof Uint8Array) return bytes(value);
+  if (type === 'bigint' && typeof value === 'bigint') return integer(value);
+  if (type === 'boolean' && typeof value === 'boolean') return boolean(value);
+  if (type === 'timestamptz' && value instanceof Date && !Number.isNaN(value.getTime())) return time(value);
+  throw violated();
+}
+
+/** How a write reaches the table beside its sealed columns. */
+interface WriteOptions {
+  /** Columns outside the seal: a payload's body, which the head in the row stands for. */
+  unsealed?: Record<string, Uint8Array | null>;
+  /** A row that must still be the one that was read, locked in the same statement (rotation waits for it). */
+  resting?: { table: SealedTable; id: string; seal: Uint8Array };
+}
+
+/** Inserts a sealed row. @throws StaleRow when the row it rests on changed; CofferError `conflict` when it exists. */
+export async function insertRow<T extends SealedTable>(
+  db: Queryable,
+  table: T,
+  row: SealedRows[T],
+  { unsealed = {}, resting }: WriteOptions = {},
+): Promise<void> {
+  const names = [...sealedColumns(table), ...Object.keys(unsealed)];
+  const values = names.map((name) => unsealed[name] ?? (row as unknown as Columns)[name] ?? null);
+  const places = names.map((_, index) => `$${index + 1}`).join(', ');
+  let source = `VALUES (${places})`;
+  if (resting !== undefined) {
+    source = `SELECT ${typedPlaces(table, names)} FROM ${resting.table}
+      WHERE id = $${names.length + 1} AND seal = $${names.length + 2} FOR SHARE`;
+    values.push(resting.id, resting.seal);
+  }
+  const statement = `INSERT INTO ${table} (${names.join(', ')}) ${source}`;
+  const name = `insert-${table}-${resting?.table ?? 'free'}-${Object.keys(unsealed).join()}`;
+  const { rowCount } = await db.query({ name, text: statement, values });
+  if (rowCount !== 1) throw new StaleRow();
+}
+
+/** Parameters of a SELECT list have no type of their own to take from the target columns. */
+function typedPlaces(table: SealedTable, names: string[]): string {
+  const types = new Map<string, string>(LAYOUTS[table].flatMap((layout) => layout.columns));
+  return names.map((name, index) => `$${index + 1}::${types.get(name) ?? 'bytea'}`).join(', ');
+}
+
+/**
+ * Changes a row by compare-and-swap on the seal that was read, and returns it as it is now.
+ *
+ * @throws StaleRow when the row is no longer the one that was read.
+ */
+export async function updateRow<T extends SealedTable>(
+  db: Queryable,
+  keys: RowKeys,
+  table: T,
+  old: SealedRows[T],
+  changes: Partial<NewRow<T>>,
+  unsealed: Record<string, Uint8Array | null> = {},
+): Promise<SealedRows[T]> {
+  const next = { ...old, revision: old.revision + 1n, ...changes } as unknown as NewRow<T>;
+  const sealed = await sealRow(keys, table, next);
+  await swapRow(db, table, old, sealed, unsealed);
+  return sealed;
+}
+
+/** Writes `next`, sealed already, over `old`. @throws StaleRow when the row is no longer `old`. */
+export async function swapRow<T extends SealedTable>(
+  db: Queryable,
+  table: T,
+  old: SealedRows[T],
+  next: SealedRows[T],
+  unsealed: Record<string, Uint8Array | null> = {},
+): Promise<void> {
+  const names = [...sealedColumns(table), ...Object.keys(unsealed)].filter((name) => name !== 'id');
+  const values = names.map((name) => unsealed[name] ?? (next as unknown as Columns)[name] ?? null);
+  const sets = names.map((name, index) => `${name} = $${index + 1}`).join(', ');
+  const where = `id = $${names.length + 1} AND seal = $${names.length + 2}`;
+  const { rowCount } = await db.query({
+    name: `update-${table}-${Object.keys(unsealed).join()}`,
+    text: `UPDATE ${table} SET ${sets} WHERE ${where}`,
+    values: [...values, old.id, old.seal],
+  });
+  if (rowCount !== 1) throw new StaleRow();
+}
+
+/** Deletes the row that was read. @throws StaleRow when it changed or went since. */
+export async function deleteRow<T extends SealedTable>(db: Queryable, table: T, old: SealedRows[T]): Promise<void> {
+  const text = `DELETE FROM ${table} WHERE id = $1 AND seal = $2`;
+  const { rowCount } = await db.query({ name: `delete-${table}`, text, values: [old.id, old.seal] });
+  if (rowCount !== 1) throw new StaleRow();
+}
+
+function sameValue(actual: unknown, expected: unknown): boolean {
+  if (actual instanceof Uint8Array && expected instanceof Uint8Array) return Buffer.compare(actual, expected) === 0;
+  if (actual instanceof Date && expected instanceof Date) return actual.getTime() === expected.getTime();
+  return actual === expected;
+}
+
+function violated(): CofferError {
+  return new CofferError('integrity_violation', 'Integrity Violation');
+}

@@ -1,0 +1,390 @@
+import { randomUUID } from 'node:crypto';
+import { encodeMessage, integer, text, uuid } from '../crypto/encoding.ts';
+import { SUITES, deriveKey, generateKey, openPayload, sealPayload, wipe } from '../crypto/envelope.ts';
+import { SYSTEM_PROJECT } from '../db/layouts.ts';
+import type { Db, Queryable } from '../db/open.ts';
+import type { KekRow, ProjectRow } from '../db/schema.ts';
+import { type RowKeys, StaleRow, insertRow, openRow, sealRow, sealRowWith, swapRow, verifyRow } from '../db/sealed.ts';
+import { CofferError } from '../errors.ts';
+import type { CryptoBackend, OpenKek } from './backend.ts';
+import { KeyCache } from './key-cache.ts';
+import { findKek, findProject } from './queries.ts';
+
+/** What a payload is for: part of what it is bound to. */
+export type PayloadKind = 'secret' | 'signing-key';
+
+/** A payload as its row keeps it. */
+export interface PayloadColumns {
+  epoch: bigint;
+  dek: Uint8Array;
+  payload_head: Uint8Array;
+  payload_body: Uint8Array;
+}
+
+interface OpenEpoch {
+  kekId: string;
+  kek: OpenKek;
+  rowsKey: Uint8Array;
+  close(): void;
+}
+
+export interface KeyringOptions {
+  db: Db;
+  backend: CryptoBackend;
+  installationId: Uint8Array;
+  /** Milliseconds, for the age of what is cached. */
+  now: () => number;
+  date: () => Date;
+  finishedMigration: number;
+  keksMax?: number;
+}
+
+const KEK_TTL_MS = 15 * 60_000;
+const PROJECT_TTL_MS = 5_000;
+const PROJECTS_MAX = 10_000;
+const CREATE_ATTEMPTS_MAX = 5;
+
+/** KEKs over a backend: seals and opens payloads, and lends the keys that seal rows. */
+export class Keyring implements RowKeys {
+  readonly installationId: Uint8Array;
+  readonly #options: KeyringOptions;
+  readonly #epochs: KeyCache<OpenEpoch>;
+  readonly #projects = new Map<string, { row: Promise<ProjectRow | undefined>; expires: number }>();
+  readonly #sweeper: NodeJS.Timeout;
+  finishedMigration: number;
+
+  constructor(options: KeyringOptions) {
+    this.#options = options;
+    this.installationId = options.installationId;
+    this.finishedMigration = options.finishedMigration;
+    this.#epochs = new KeyCache({ entriesMax: options.keksMax ?? 1_000, ttlMs: KEK_TTL_MS, now: options.now });
+    this.#sweeper = setInterval(() => this.#epochs.sweep(), 30_000).unref();
+  }
+
+  /**
+   * Encrypts a payload under a fresh DEK, wrapped by the project's active KEK, bound to kind, project and owner.
+   * `project` is the verified row that the writing statement rests on. Borrows `payload`; wipes the DEK.
+   */
+  async seal(
+    kind: PayloadKind,
+    project: ProjectRow,
+    ownerId: string,
+    payload: Uint8Array,
+  ): Promise<PayloadColumns> {
+    return await this.sealAt(kind, project.id, project.active_epoch, ownerId, payload);
+  }
+
+  /** `seal` under a given epoch: for a row that has one already and keeps it. */
+  async sealAt(
+    kind: PayloadKind,
+    projectId: string,
+    epoch: bigint,
+    ownerId: string,
+    payload: Uint8Array,
+  ): Promise<PayloadColumns> {
+    return await this.#withEpoch(projectId, epoch, async ({ kekId, kek }) => {
+      const dek = generateKey();
+      try {
+        const sealed = sealPayload(dek, payload, this.#payloadContext(kind, projectId, ownerId));
+        const wrapped = await kek.wrap(dek, this.#dekContext(kind, projectId, ownerId, kekId, epoch));
+        return { epoch, dek: wrapped, payload_head: sealed.head, payload_body: sealed.body };
+      } finally {
+        wipe(dek);
+      }
+    });
+  }
+
+  /** Decrypts what `seal` made for the same kind, project and owner. The caller owns the result and wipes it. */
+  async open(
+    kind: PayloadKind,
+    projectId: string,
+    ownerId: string,
+    sealed: PayloadColumns,
+  ): Promise<Uint8Array> {
+    return await this.#withEpoch(projectId, sealed.epoch, async ({ kekId, kek }) => {
+      const context = this.#dekContext(kind, projectId, ownerId, kekId, sealed.epoch);
+      const dek = await kek.unwrap(sealed.dek, context);
+      try {
+        const envelope = { head: sealed.payload_head, body: sealed.payload_body };
+        return openPayload(dek, envelope, this.#payloadContext(kind, projectId, ownerId));
+      } finally {
+        wipe(dek);
+      }
+    });
+  }
+
+  async withRowsKey<T>(projectId: string, epoch: bigint, use: (key: Uint8Array) => T): Promise<T> {
+    return await this.#withEpoch(projectId, epoch, ({ rowsKey }) => use(rowsKey));
+  }
+
+  /** The project's verified row, at most 5 s old; undefined for one that was never seen. */
+  async findProject(projectId: string): Promise<ProjectRow | undefined> {
+    const now = this.#options.now();
+    const known = this.#projects.get(projectId);
+    if (known !== undefined && known.expires > now) return await known.row;
+    const row = this.#readProject(projectId);
+    if (this.#projects.size >= PROJECTS_MAX) this.#projects.clear();
+    const entry = { row, expires: now + PROJECT_TTL_MS };
+    this.#projects.set(projectId, entry);
+    row.catch(() => {
+      if (this.#projects.get(projectId) === entry) this.#projects.delete(projectId);
+    });
+    return await row;
+  }
+
+  /** Reads the project anew next time: its row, or one that rests on it, was found changed. */
+  forgetProject(projectId?: string): void {
+    if (projectId === undefined) this.#projects.clear();
+    else this.#projects.delete(projectId);
+  }
+
+  /**
+   * The project's row with a KEK to write under. The first writer makes the KEK, and for a project that is known to an
+   * outside identity service alone, the row; of many first writers one wins, and all get the same.
+   */
+  async useProject(projectId: string): Promise<ProjectRow> {
+    for (let attempt = 0; attempt < CREATE_ATTEMPTS_MAX; attempt += 1) {
+      const project = await this.findProject(projectId);
+      if (project !== undefined && project.active_epoch > 0n) return project;
+      try {
+        if (project === undefined) await this.#insertExternalProject(projectId);
+        else await this.#createFirstKek(project);
+      } catch (error) {
+        const lost = error instanceof StaleRow || (error instanceof CofferError && error.code === 'conflict');
+        if (!lost) throw error;
+      }
+      this.forgetProject(projectId);
+    }
+    throw new CofferError('unavailable', 'The project is being changed; try again.', { retryAfterSeconds: 1 });
+  }
+
+  /** Whether the system project's KEK is there, and opens. */
+  async isBootstrapped(): Promise<boolean> {
+    if ((await findKek(this.#options.db, SYSTEM_PROJECT, 1n)) === undefined) {
+      return (await this.#readSystemRow()) !== undefined;
+    }
+    return (await this.findProject(SYSTEM_PROJECT)) !== undefined;
+  }
+
+  /** Makes the system project and its KEK, in the caller's transaction. Once in an installation's life. */
+  async bootstrap(tx: Queryable): Promise<void> {
+    const epoch = 1n;
+    const { kekRow, rowsKey } = await this.#makeKek(SYSTEM_PROJECT, epoch);
+    try {
+      const row = newProject(SYSTEM_PROJECT, 'system', epoch, this.#options.date(), { enabled: false });
+      const sealed = sealRowWith(rowsKey, this, 'projects', { ...row, active_epoch: epoch, least_epoch: epoch });
+      await insertRow(tx, 'projects', sealed);
+      await insertRow(tx, 'keks', kekRow);
+    } finally {
+      wipe(rowsKey);
+      this.forgetProject();
+    }
+  }
+
+  /** Resolves while keys can be opened. */
+  async checkHealth(): Promise<void> {
+    await this.#options.backend.checkHealth();
+    await this.withRowsKey(SYSTEM_PROJECT, await this.#systemEpoch(), () => {});
+  }
+
+  close(): void {
+    clearInterval(this.#sweeper);
+    this.#epochs.evict();
+    this.#options.backend.close();
+  }
+
+  async #systemEpoch(): Promise<bigint> {
+    const system = await this.findProject(SYSTEM_PROJECT);
+    if (system === undefined) throw new CofferError('integrity_violation', 'Integrity Violation');
+    return system.active_epoch;
+  }
+
+  async #withEpoch<T>(
+    projectId: string,
+    epoch: bigint,
+    use: (epoch: OpenEpoch) => T | Promise<T>,
+  ): Promise<T> {
+    const project = await this.findProject(projectId);
+    if (project === undefined || epoch < project.least_epoch || epoch < 1n) throw violated();
+    return await this.#borrowEpoch(projectId, epoch, use);
+  }
+
+  async #borrowEpoch<T>(
+    projectId: string,
+    epoch: bigint,
+    use: (epoch: OpenEpoch) => T | Promise<T>,
+  ): Promise<T> {
+    return await this.#epochs.borrow(
+      `${epoch}/${projectId}`,
+      async () => await this.#openEpoch(projectId, epoch),
+      use,
+    );
+  }
+
+  async #openEpoch(projectId: string, epoch: bigint): Promise<OpenEpoch> {
+    const row = await findKek(this.#options.db, projectId, epoch);
+    if (row === undefined || row.project_id !== projectId || row.epoch !== epoch) throw violated();
+    const { backend } = this.#options;
+    if (row.store !== backend.store) throw violated();
+    const context = this.#kekContext(projectId, row.id, epoch, row.master_key_id);
+    const kek = await backend.openKek(row.master_key_id, row.wrapped_kek, context);
+    try {
+      const rowsKey = await this.#unwrapRowsKey(kek, row);
+      verifyRow(rowsKey, this.installationId, 'keks', row);
+      return openEpoch(row.id, kek, rowsKey);
+    } catch (error) {
+      kek.close();
+      throw error;
+    }
+  }
+
+  async #unwrapRowsKey(kek: OpenKek, row: KekRow): Promise<Uint8Array> {
+    const context = this.#integrityContext(row.project_id, row.id, row.epoch);
+    const integrityKey = await kek.unwrap(row.wrapped_integrity_key, context);
+    try {
+      return deriveKey(integrityKey, 'rows');
+    } finally {
+      wipe(integrityKey);
+    }
+  }
+
+  /** A KEK and its integrity key, wrapped and in a sealed row. The caller wipes `rowsKey`. */
+  async #makeKek(projectId: string, epoch: bigint): Promise<{ kekRow: KekRow; rowsKey: Uint8Array }> {
+    const { backend, date } = this.#options;
+    const id = randomUUID();
+    const masterKeyId = backend.activeMasterKeyId();
+    const context = this.#kekContext(projectId, id, epoch, masterKeyId);
+    const { wrapped, kek } = await backend.createKek(masterKeyId, context);
+    const integrityKey = generateKey();
+    try {
+      const wrappedIntegrityKey = await kek.wrap(integrityKey, this.#integrityContext(projectId, id, epoch));
+      const rowsKey = deriveKey(integrityKey, 'rows');
+      const created = date();
+      const kekRow = sealRowWith(rowsKey, this, 'keks', {
+        id,
+        project_id: projectId,
+        store: backend.store,
+        master_key_id: masterKeyId,
+        wrapped_kek: wrapped,
+        wrapped_integrity_key: wrappedIntegrityKey,
+        created,
+        updated: created,
+        revision: 1n,
+        epoch,
+      });
+      return { kekRow, rowsKey };
+    } finally {
+      wipe(integrityKey);
+      kek.close();
+    }
+  }
+
+  async #createFirstKek(project: ProjectRow): Promise<void> {
+    const epoch = 1n;
+    const { kekRow, rowsKey } = await this.#makeKek(project.id, epoch);
+    wipe(rowsKey);
+    const next = await sealRow(this, 'projects', { ...project, active_epoch: epoch, least_epoch: epoch });
+    await this.#options.db.transaction(async (tx) => {
+      await swapRow(tx, 'projects', project, next);
+      await insertRow(tx, 'keks', kekRow);
+    });
+  }
+
+  async #insertExternalProject(projectId: string): Promise<void> {
+    const epoch = await this.#systemEpoch();
+    const row = newProject(projectId, 'external', epoch, this.#options.date(), { enabled: true });
+    await insertRow(this.#options.db, 'projects', await sealRow(this, 'projects', row));
+  }
+
+  async #readProject(projectId: string): Promise<ProjectRow | undefined> {
+    if (projectId === SYSTEM_PROJECT) return await this.#readSystemRow();
+    const row = await findProject(this.#options.db, projectId);
+    return row && (await openRow(this, 'projects', { id: projectId }, row));
+  }
+
+  /** The system's row says which of its own epochs count, so it is verified before that question is asked. */
+  async #readSystemRow(): Promise<ProjectRow | undefined> {
+    const row = await findProject(this.#options.db, SYSTEM_PROJECT);
+    if (row === undefined) return undefined;
+    if (row.id !== SYSTEM_PROJECT) throw violated();
+    await this.#borrowEpoch(SYSTEM_PROJECT, row.epoch, ({ rowsKey }) =>
+      verifyRow(rowsKey, this.installationId, 'projects', row),
+    );
+    if (row.epoch < row.least_epoch) throw violated();
+    return row;
+  }
+
+  #kekContext(projectId: string, kekId: string, epoch: bigint, masterKeyId: string): Uint8Array {
+    return encodeMessage('kek', this.installationId, [
+      text(projectId),
+      uuid(kekId),
+      integer(epoch),
+      text(masterKeyId),
+    ]);
+  }
+
+  #integrityContext(projectId: string, kekId: string, epoch: bigint): Uint8Array {
+    return encodeMessage('integrity-key', this.installationId, [text(projectId), uuid(kekId), integer(epoch)]);
+  }
+
+  #payloadContext(kind: PayloadKind, projectId: string, ownerId: string): Uint8Array {
+    return encodeMessage('payload', this.installationId, [
+      text(kind),
+      text(projectId),
+      text(ownerId),
+      integer(BigInt(SUITES.payload)),
+    ]);
+  }
+
+  #dekContext(kind: PayloadKind, projectId: string, ownerId: string, kekId: string, epoch: bigint): Uint8Array {
+    return encodeMessage('dek', this.installationId, [
+      text(kind),
+      text(projectId),
+      text(ownerId),
+      integer(BigInt(SUITES.payload)),
+      uuid(kekId),
+      integer(epoch),
+    ]);
+  }
+}
+
+function openEpoch(kekId: string, kek: OpenKek, rowsKey: Uint8Array): OpenEpoch {
+  const close = (): void => {
+    kek.close();
+    wipe(rowsKey);
+  };
+  return { kekId, kek, rowsKey, close };
+}
+
+/** A project's row before it is sealed. */
+export function newProject(
+  id: string,
+  origin: 'local' | 'external' | 'system',
+  epoch: bigint,
+  created: Date,
+  columns: Partial<ProjectRow>,
+): Omit<ProjectRow, 'seal'> {
+  return {
+    id,
+    origin,
+    domain_id: null,
+    name: null,
+    name_key: null,
+    description: null,
+    enabled: true,
+    tokens_valid_from: null,
+    active_epoch: 0n,
+    least_epoch: 0n,
+    limits: null,
+    preferred_store: null,
+    created,
+    updated: created,
+    revision: 1n,
+    epoch,
+    ...columns,
+  };
+}
+
+function violated(): CofferError {
+  return new CofferError('integrity_violation', 'Integrity Violation');
+}
