@@ -28,8 +28,8 @@ export interface CommandContext {
 }
 
 /**
- * One command. A file of `cli/` exports its commands as `commands`, and `cli/main.ts` names the file after the noun:
- * `secret.ts` holds 'secret store', 'secret get' …; `login.ts` holds 'login' alone.
+ * One command. A file of `cli/` exports its commands as `commands`, and `cli/main.ts` names the file after
+ * the noun: `secret.ts` holds 'secret store', 'secret get' …; `login.ts` holds 'login' alone.
  */
 export interface Command {
   name: string;
@@ -38,7 +38,10 @@ export interface Command {
   usage: string;
   example: string;
   flags: Flags;
-  /** Resolves to the exit code; throws `UsageError`, or an error that `exitCodeOf` knows, to end with its code. */
+  /**
+   * Resolves to the exit code; throws `UsageError`, or an error that `exitCodeOf` knows, to end with its
+   * code.
+   */
   run(context: CommandContext): Promise<number>;
 }
 

@@ -39,7 +39,9 @@ const byCode: Readonly<Record<string, number>> = {
   integrity_violation: exitCodes.internal,
 };
 
-/** The exit code of what a command threw: by HTTP status (the SDK's errors), else by code (the server's own). */
+/**
+ * The exit code of what a command threw: by HTTP status (the SDK's errors), else by code (the server's own).
+ */
 export function exitCodeOf(error: unknown): number {
   if (error instanceof UsageError) return exitCodes.usage;
   if (!(error instanceof Error) || error.name !== 'CofferError') return exitCodes.internal;

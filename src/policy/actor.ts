@@ -16,8 +16,8 @@ const impliedBy: ReadonlyMap<string, string> = new Map([
 ]);
 
 /**
- * The roles given and all that they imply (admin → manager → member → reader), each once, in the order first met.
- * An empty name is dropped; a role outside that chain implies nothing.
+ * The roles given and all that they imply (admin → manager → member → reader), each once, in the order first
+ * met. An empty name is dropped; a role outside that chain implies nothing.
  */
 export function expandRoles(roles: readonly string[]): string[] {
   const expanded = new Set<string>();

@@ -14,9 +14,10 @@ const ruleSets: ReadonlyMap<string, ReadonlyMap<string, Rule>> = new Map([
 ]);
 
 /**
- * Whether the actor may do the action to the target, by the rule set named. Pure; what is unknown or missing (rule
- * set, action, target where the rule looks at one, the token's project, roles) gives false. Only a read ACL gives a
- * right to a user without a role. Every action on the key manager needs a token that is scoped to a project.
+ * Whether the actor may do the action to the target, by the rule set named. Pure; what is unknown or missing
+ * (rule set, action, target where the rule looks at one, the token's project, roles) gives false. Only a read
+ * ACL gives a right to a user without a role. Every action on the key manager needs a token that is scoped to
+ * a project.
  */
 export function can(rules: RuleSetName, action: Action, actor: Actor, target?: Target): boolean {
   if (action === 'identity:own_token') return actor.userId !== '';

@@ -10,7 +10,9 @@ export const unlessPrivate: Reach = ({ sameProject, isPrivate }) => sameProject 
 export const ownOnly: Reach = ({ sameProject, isCreator }) => sameProject && isCreator;
 export const ownOrNotPrivate: Reach = (standing) => unlessPrivate(standing) || ownOnly(standing);
 
-/** A right on one thing: each role's reach, and whether the thing's read ACL gives it to users without a role. */
+/**
+ * A right on one thing: each role's reach, and whether the thing's read ACL gives it to users without a role.
+ */
 interface TargetRule {
   reaches: Readonly<Record<string, Reach>>;
   aclGrants: boolean;

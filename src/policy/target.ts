@@ -18,7 +18,9 @@ export interface Standing {
   onAcl: boolean;
 }
 
-/** How the actor stands to the target. An empty id is nobody: it equals nothing, not even another empty one. */
+/**
+ * How the actor stands to the target. An empty id is nobody: it equals nothing, not even another empty one.
+ */
 export function standingOf(actor: Actor, target: Target): Standing {
   const isSomebody = actor.userId !== '';
   return {

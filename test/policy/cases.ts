@@ -2,9 +2,9 @@ import type { Actor } from '../../src/policy/actor.ts';
 import type { Target } from '../../src/policy/target.ts';
 
 /**
- * How a caller may stand to a thing: A same project, caller created it, not private · B same project, other creator,
- * not private · C own, private · D other creator, private · E other project, no ACL · F other project, caller on
- * ACL · G same project, other creator, private, caller on ACL.
+ * How a caller may stand to a thing: A same project, caller created it, not private · B same project, other
+ * creator, not private · C own, private · D other creator, private · E other project, no ACL · F other
+ * project, caller on ACL · G same project, other creator, private, caller on ACL.
  */
 export type Case = 'A' | 'B' | 'C' | 'D' | 'E' | 'F' | 'G';
 export const everyCase: readonly Case[] = ['A', 'B', 'C', 'D', 'E', 'F', 'G'];
