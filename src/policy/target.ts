@@ -26,7 +26,7 @@ export function standingOf(actor: Actor, target: Target): Standing {
   return {
     sameProject: actor.projectId !== '' && actor.projectId === target.projectId,
     isCreator: isSomebody && actor.userId === target.creatorId,
-    isPrivate: target.projectAccess !== true,
+    isPrivate: !target.projectAccess,
     onAcl: isSomebody && target.readUsers.includes(actor.userId),
   };
 }

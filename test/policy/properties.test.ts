@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Action } from '../../src/policy/actions.ts';
 import { type Actor, expandRoles } from '../../src/policy/actor.ts';

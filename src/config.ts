@@ -1,0 +1,122 @@
+import { isInside, isLoopback, listensOnAll, readTlsFiles, type TlsFiles, urlOf } from './config/checks.ts';
+import { type ListenAddress, type Parse, SettingProblem } from './config/parsers.ts';
+import { type Setting, type SettingKey, type Settings, settingKeys, settings } from './config/settings.ts';
+import { collect, type Given, type Sources } from './config/sources.ts';
+import { CofferError } from './errors.ts';
+import type { RuleSetName } from './policy/can.ts';
+
+export interface Config {
+  /** Undefined: the private PostgreSQL of the data directory. */
+  databaseUrl: string | undefined;
+  databasePool: number;
+  keyringFile: string;
+  dataDir: string;
+  listen: ListenAddress;
+  /** Without a slash at its end, as `formerUrls`. */
+  publicUrl: string;
+  formerUrls: readonly string[];
+  region: string;
+  rules: RuleSetName;
+  tls: TlsFiles | undefined;
+  noauth: boolean;
+  metrics: boolean;
+  logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
+  payloadBytesMax: number;
+  bodyBytesMax: number;
+  tokenTtlSeconds: number;
+  connectionsMax: number;
+  requestsMax: number;
+}
+
+/** A setting as it may be shown: nothing secret in it. */
+export interface Origin {
+  name: string;
+  value: string;
+  origin: string;
+}
+
+export interface LoadedConfig {
+  config: Config;
+  origins: readonly Origin[];
+}
+
+type Values = { [K in SettingKey]: Settings[K] extends { parse: Parse<infer T> } ? T | undefined : never };
+
+/**
+ * The configuration from flags, environment, file and defaults, in this order of precedence.
+ *
+ * @throws CofferError `configuration` that lists every problem, with no value in it.
+ */
+export function loadConfig(sources: Sources): LoadedConfig {
+  const problems: string[] = [];
+  const given = collect(sources, problems);
+  const values = parseAll(given, sources.cwd, problems);
+  const tls = readTlsFiles(values.tlsCertificateFile, values.tlsKeyFile, problems);
+  const wantsTls = values.tlsCertificateFile !== undefined;
+  const publicUrl = values.publicUrl ?? (values.listen && urlOf(values.listen, wantsTls ? 'https' : 'http'));
+  checkTogether(values, given, problems);
+  if (problems.length > 0) throw new CofferError('configuration', describe(problems));
+
+  // Each has a default or was parsed, or there would have been a problem.
+  const { configFile: _, tlsCertificateFile: _c, tlsKeyFile: _k, ...rest } = values as Required<Values>;
+  const config = { ...rest, formerUrls: values.formerUrls ?? [], publicUrl, tls } as Config;
+  const origins = settingKeys.map((key) => originOf(key, given.get(key), config));
+  return { config, origins };
+}
+
+function parseAll(given: Map<SettingKey, Given>, cwd: string, problems: string[]): Values {
+  const entries = settingKeys.map((key) => {
+    const record: Setting<unknown> = settings[key];
+    const value = given.get(key)?.value ?? record.default;
+    return [key, value === undefined ? undefined : parseOne(record, value, cwd, problems)];
+  });
+  return Object.fromEntries(entries) as Values;
+}
+
+function parseOne(record: Setting<unknown>, value: string, cwd: string, problems: string[]): unknown {
+  if (value === '') {
+    problems.push(`${record.name}: is set and empty; give it a value or remove it`);
+    return undefined;
+  }
+  try {
+    return record.parse(value, cwd);
+  } catch (error) {
+    if (!(error instanceof SettingProblem)) throw error;
+    problems.push(`${record.name}: ${error.message}`);
+    return undefined;
+  }
+}
+
+function checkTogether(values: Values, given: Map<SettingKey, Given>, problems: string[]): void {
+  const { keyringFile, dataDir, listen, noauth, payloadBytesMax, bodyBytesMax } = values;
+  if (keyringFile !== undefined && dataDir !== undefined && isInside(keyringFile, dataDir)) {
+    problems.push(
+      `COFFER_KEYRING_FILE: ${keyringFile} is inside the data directory: its copies would hold the keys`,
+    );
+  }
+  if (noauth && listen !== undefined && !isLoopback(listen.host)) {
+    problems.push('COFFER_NOAUTH: only with COFFER_LISTEN on a loopback address, as 127.0.0.1:9311');
+  }
+  if (listen !== undefined && listensOnAll(listen.host) && !given.has('publicUrl')) {
+    problems.push('COFFER_PUBLIC_URL: is needed when COFFER_LISTEN means all addresses');
+  }
+  if (payloadBytesMax !== undefined && bodyBytesMax !== undefined && bodyBytesMax < payloadBytesMax) {
+    problems.push('COFFER_BODY_BYTES_MAX: is less than COFFER_PAYLOAD_BYTES_MAX');
+  }
+}
+
+function describe(problems: readonly string[]): string {
+  const [first, ...others] = problems;
+  return others.length === 0
+    ? `The configuration has a problem: ${first}`
+    : `The configuration has ${problems.length} problems:\n${problems.map((line) => `  ${line}`).join('\n')}`;
+}
+
+function originOf(key: SettingKey, given: Given | undefined, config: Config): Origin {
+  const record: Setting<unknown> = settings[key];
+  if (given === undefined) {
+    const value = key === 'publicUrl' ? config.publicUrl : (record.default ?? '');
+    return { name: record.name, value, origin: 'default' };
+  }
+  return { name: record.name, value: record.conceal?.(given.value) ?? given.value, origin: given.origin };
+}

@@ -1,0 +1,156 @@
+import * as parse from './parsers.ts';
+
+export interface Setting<T> {
+  name: `COFFER_${string}`;
+  description: string;
+  /** As one would write it; without one the setting may be missing, or its value follows from others. */
+  default?: string;
+  /** What stands for a missing default in lists. */
+  otherwise?: string;
+  /** Never taken from the command line. */
+  flagless?: true;
+  /** What may be shown of the value, when not all of it. */
+  conceal?: (value: string) => string;
+  parse: parse.Parse<T>;
+}
+
+function setting<T>(record: Setting<T>): Setting<T> {
+  return record;
+}
+
+/** Every setting of the server. `README.md` lists them; a test holds the two equal. */
+export const settings = {
+  configFile: setting({
+    name: 'COFFER_CONFIG_FILE',
+    description: 'A file of NAME=VALUE lines with any of the settings below; `#` begins a comment.',
+    otherwise: 'none',
+    parse: parse.path,
+  }),
+  databaseUrl: setting({
+    name: 'COFFER_DATABASE_URL',
+    description: 'PostgreSQL 14 or later.',
+    otherwise: 'a private PostgreSQL in the data directory',
+    flagless: true,
+    conceal: parse.hideDatabasePassword,
+    parse: parse.databaseUrl,
+  }),
+  keyringFile: setting({
+    name: 'COFFER_KEYRING_FILE',
+    description: 'The master keys, mode 0600, never inside the data directory.',
+    default: './keys',
+    parse: parse.path,
+  }),
+  dataDir: setting({
+    name: 'COFFER_DATA_DIR',
+    description: 'The private PostgreSQL and `admin-openrc`.',
+    default: './data',
+    parse: parse.path,
+  }),
+  listen: setting({
+    name: 'COFFER_LISTEN',
+    description: 'Address and port to listen on.',
+    default: '127.0.0.1:9311',
+    parse: parse.listenAddress,
+  }),
+  publicUrl: setting({
+    name: 'COFFER_PUBLIC_URL',
+    description: 'The base of every reference and link. Needed when the server listens on all addresses.',
+    otherwise: 'from COFFER_LISTEN and TLS',
+    parse: parse.baseUrl,
+  }),
+  formerUrls: setting({
+    name: 'COFFER_FORMER_URLS',
+    description: 'Public URLs of before, with commas between: references that begin with one are accepted.',
+    otherwise: 'none',
+    parse: parse.baseUrls,
+  }),
+  region: setting({
+    name: 'COFFER_REGION',
+    description: 'The region of the service catalog.',
+    default: 'RegionOne',
+    parse: parse.text,
+  }),
+  rules: setting({
+    name: 'COFFER_POLICY',
+    description: "Who may do what: Barbican's `stock` rules, or its `secure` ones (admin, member, reader).",
+    default: 'stock',
+    parse: parse.oneOf('stock', 'secure'),
+  }),
+  tlsCertificateFile: setting({
+    name: 'COFFER_TLS_CERTIFICATE_FILE',
+    description: 'Certificate and chain in PEM; with it the server speaks HTTPS.',
+    otherwise: 'none',
+    parse: parse.path,
+  }),
+  tlsKeyFile: setting({
+    name: 'COFFER_TLS_KEY_FILE',
+    description: 'The private key of the certificate in PEM.',
+    otherwise: 'none',
+    parse: parse.path,
+  }),
+  noauth: setting({
+    name: 'COFFER_NOAUTH',
+    description: '1 believes the identity headers of every request. Only on a loopback address, for tests.',
+    default: '0',
+    flagless: true,
+    parse: parse.toggle,
+  }),
+  metrics: setting({
+    name: 'COFFER_METRICS',
+    description: '1 serves Prometheus metrics at `/metrics`, to everyone who reaches the listener.',
+    default: '0',
+    parse: parse.toggle,
+  }),
+  logLevel: setting({
+    name: 'COFFER_LOG_LEVEL',
+    description: 'trace, debug, info, warn, error, fatal or silent.',
+    default: 'info',
+    parse: parse.oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'),
+  }),
+  payloadBytesMax: setting({
+    name: 'COFFER_PAYLOAD_BYTES_MAX',
+    description: 'The longest payload.',
+    default: '20000',
+    parse: parse.integerWithin(1, 10_485_760),
+  }),
+  bodyBytesMax: setting({
+    name: 'COFFER_BODY_BYTES_MAX',
+    description: 'The longest request body; not less than the longest payload.',
+    default: '25000',
+    parse: parse.integerWithin(1_000, 16_777_216),
+  }),
+  tokenTtlSeconds: setting({
+    name: 'COFFER_TOKEN_TTL',
+    description: 'Life of a token in seconds, at most 8 hours.',
+    default: '3600',
+    parse: parse.integerWithin(60, 28_800),
+  }),
+  databasePool: setting({
+    name: 'COFFER_DATABASE_POOL',
+    description: 'The most connections to the database.',
+    default: '16',
+    parse: parse.integerWithin(2, 1_000),
+  }),
+  connectionsMax: setting({
+    name: 'COFFER_CONNECTIONS_MAX',
+    description: 'The most open connections of clients; one more is closed at once.',
+    default: '2000',
+    parse: parse.integerWithin(1, 100_000),
+  }),
+  requestsMax: setting({
+    name: 'COFFER_REQUESTS_MAX',
+    description: 'The most requests in flight; one more is answered 503 with `Retry-After`.',
+    default: '500',
+    parse: parse.integerWithin(1, 100_000),
+  }),
+};
+
+export type Settings = typeof settings;
+export type SettingKey = keyof Settings;
+export const settingKeys = Object.keys(settings) as SettingKey[];
+
+/** The flag of a setting: `COFFER_DATA_DIR` is `--data-dir`. */
+export function flagOf(record: Setting<unknown>): string | undefined {
+  if (record.flagless) return undefined;
+  return record.name.slice('COFFER_'.length).toLowerCase().replaceAll('_', '-');
+}
