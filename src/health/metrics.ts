@@ -1,0 +1,53 @@
+import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
+import type { Db } from '../db/open.ts';
+
+export interface Metrics {
+  registry: Registry;
+  observeRequest(method: string, route: string, status: number, seconds: number): void;
+  countIntegrityViolation(where: string): void;
+}
+
+/** Labels come from closed lists (routes, methods, tables): a client cannot make series. */
+export function createMetrics(db: Db): Metrics {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry, prefix: 'coffer_' });
+  const registers = [registry];
+  const requests = new Counter({
+    name: 'coffer_requests_total',
+    help: 'Requests answered, by method, route and status.',
+    labelNames: ['method', 'route', 'status'],
+    registers,
+  });
+  const latency = new Histogram({
+    name: 'coffer_request_seconds',
+    help: 'Time to the end of the answer, by method and route.',
+    labelNames: ['method', 'route'],
+    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+    registers,
+  });
+  const violations = new Counter({
+    name: 'coffer_integrity_violations_total',
+    help: 'Rows or ciphertexts that did not verify.',
+    labelNames: ['where'],
+    registers,
+  });
+  new Gauge({
+    name: 'coffer_database_connections',
+    help: 'Connections of the pool, by state.',
+    labelNames: ['state'],
+    registers,
+    collect() {
+      this.set({ state: 'open' }, db.pool.totalCount);
+      this.set({ state: 'idle' }, db.pool.idleCount);
+      this.set({ state: 'waiting' }, db.pool.waitingCount);
+    },
+  });
+  return {
+    registry,
+    observeRequest: (method, route, status, seconds) => {
+      requests.inc({ method, route, status });
+      latency.observe({ method, route }, seconds);
+    },
+    countIntegrityViolation: (where) => violations.inc({ where }),
+  };
+}
