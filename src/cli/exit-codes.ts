@@ -35,6 +35,11 @@ const byCode: Readonly<Record<string, number>> = {
   conflict: exitCodes.conflict,
   too_many_requests: exitCodes.tooManyRequests,
   unavailable: exitCodes.unavailable,
+  network: exitCodes.unavailable,
+  timeout: exitCodes.unavailable,
+  aborted: exitCodes.unavailable,
+  protocol: exitCodes.internal,
+  insecure: exitCodes.configuration,
   internal: exitCodes.internal,
   integrity_violation: exitCodes.internal,
 };

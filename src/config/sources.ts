@@ -68,7 +68,7 @@ function readSettingsFile({ flags, env, cwd }: Sources, problems: string[]): Map
 }
 
 // Of the client's commands and of the test suite: they may stand in the same environment as the server's.
-const FOREIGN = /^COFFER_(?:TEST_|CREDENTIAL_FILE$|TOKEN_FILE$|URL$)/;
+const FOREIGN = /^COFFER_(?:TEST_|URL$|ALLOW_INSECURE$|CREDENTIAL_FILE$)/;
 
 function reportUnknown(name: string, place: string, problems: string[]): void {
   if (FOREIGN.test(name)) return;

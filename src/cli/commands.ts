@@ -1,0 +1,10 @@
+import type { CommandModule } from './command.ts';
+
+/**
+ * The nouns, in the order of the help; each file is loaded when its noun is typed, so that start-up stays
+ * short.
+ */
+export const nouns: Readonly<Record<string, () => Promise<CommandModule>>> = {
+  keyring: () => import('./keyring.ts'),
+  config: () => import('./config.ts'),
+};
