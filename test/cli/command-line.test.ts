@@ -144,7 +144,7 @@ describe('help', () => {
     },
   );
 
-  it('has a summary and an example of every command, and no flag that is a list here and a switch there', async () => {
+  it('has a summary and an example of every command, and no flag of two types', async () => {
     const types = new Map<string, string>();
     for (const [noun, load] of Object.entries(everyNoun)) {
       for (const { name, summary, example, flags } of (await load()).commands) {

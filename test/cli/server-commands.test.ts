@@ -82,3 +82,19 @@ describe('coffer keyring create', () => {
     expect(stdout + stderr).not.toContain(key);
   });
 });
+
+describe('keys.example', () => {
+  it('is refused as it stands, and opens once its zeros are replaced', () => {
+    const example = readFileSync('keys.example', 'utf8');
+    expect(() => parseKeyring('keys.example', Buffer.from(example))).toThrow('not all zero');
+    const { keys, activeId } = parseKeyring(
+      'keys',
+      Buffer.from(example.replaceAll(/^([ik].* )0+/gm, replaceZeros)),
+    );
+    expect([...keys.keys()]).toEqual([activeId]);
+  });
+});
+
+function replaceZeros(line: string): string {
+  return line.replaceAll(/0(?=0*$)/g, 'a');
+}

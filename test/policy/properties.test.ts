@@ -4,6 +4,7 @@ import type { Action } from '../../src/policy/actions.ts';
 import { type Actor, expandRoles } from '../../src/policy/actor.ts';
 import { can, type RuleSetName } from '../../src/policy/can.ts';
 import type { Target } from '../../src/policy/target.ts';
+import { rounds } from '../harness/rounds.ts';
 import { sheets } from './contract-table.ts';
 
 const actions = sheets[0]?.rows.map(([action]) => action) ?? [];
@@ -46,7 +47,7 @@ const target: fc.Arbitrary<Target> = fc.record({
   projectAccess: fc.boolean(),
 });
 
-const numRuns = Math.ceil(2_000 * Number(process.env['COFFER_TEST_ROUNDS'] ?? '1'));
+const numRuns = rounds(2_000);
 
 describe('either rule set, whoever asks for whatever', () => {
   it('never takes a right away when a role is added', () => {
