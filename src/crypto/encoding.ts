@@ -33,10 +33,11 @@ export const list = (value: readonly Field[]): Field => ({ kind: 'list', value }
  * Encodes fields one after another; injective: equal bytes mean equal fields.
  *
  * @throws Error (a bug of the caller) for a value outside its type: a lone surrogate, an integer past 64 bits, an
- *   invalid date, a uuid that is not lowercase and dashed.
+ *   invalid date, a uuid that is not lowercase and dashed, lists more than eight deep.
  */
-export function encodeFields(fields: readonly Field[]): Buffer {
-  return Buffer.concat(fields.map(encodeField));
+export function encodeFields(fields: readonly Field[], depth = 0): Buffer {
+  if (depth > DEPTH_MAX) throw new Error('lists are nested too deep');
+  return Buffer.concat(fields.map((field) => encodeField(field, depth)));
 }
 
 /** `encodeFields` behind a domain label and the installation id: no two uses of a key share a message. */
@@ -44,8 +45,8 @@ export function encodeMessage(domain: string, installationId: Uint8Array, fields
   return encodeFields([text(`coffer:${domain}`), bytes(installationId), ...fields]);
 }
 
-function encodeField(field: Field): Buffer {
-  const body = encodeValue(field);
+function encodeField(field: Field, depth: number): Buffer {
+  const body = encodeValue(field, depth);
   const out = Buffer.allocUnsafe(FIELD_HEADER_BYTES + body.length);
   out[0] = TAGS[field.kind];
   out.writeUInt32BE(body.length, 1);
@@ -53,7 +54,7 @@ function encodeField(field: Field): Buffer {
   return out;
 }
 
-function encodeValue(field: Field): Uint8Array {
+function encodeValue(field: Field, depth: number): Uint8Array {
   switch (field.kind) {
     case 'null':
       return new Uint8Array(0);
@@ -73,7 +74,7 @@ function encodeValue(field: Field): Uint8Array {
       if (!UUID_PATTERN.test(field.value)) throw new Error('not a lowercase, dashed uuid');
       return Buffer.from(field.value.replaceAll('-', ''), 'hex');
     case 'list':
-      return encodeFields(field.value);
+      return encodeFields(field.value, depth + 1);
   }
 }
 

@@ -1,6 +1,7 @@
-import { createCipheriv, createDecipheriv, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto';
+import { hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto';
 import { xchacha20poly1305 } from '@noble/ciphers/chacha.js';
 import { CofferError } from '../errors.ts';
+import { GCM_NONCE_BYTES, GCM_TAG_BYTES, decryptGcm, encryptGcm } from './aes-gcm.ts';
 import { pad, unpad } from './padding.ts';
 
 export const KEY_BYTES = 32;
@@ -8,14 +9,13 @@ export const KEY_BYTES = 32;
 /** The closed list of suites: the first byte of every stored format (FORMAT.md §2). */
 export const SUITES = { payload: 0x01, wrappedKey: 0x02, rowSeal: 0x03 } as const;
 
-const GCM_NONCE_BYTES = 12;
-const TAG_BYTES = 16;
 const COMMITMENT_BYTES = 32;
 const XCHACHA_NONCE_BYTES = 24;
+const POLY1305_TAG_BYTES = 16;
 /** suite ‖ nonce ‖ commitment ‖ tag: the part of a sealed payload that its row's seal covers. */
-export const PAYLOAD_HEAD_BYTES = 1 + GCM_NONCE_BYTES + COMMITMENT_BYTES + TAG_BYTES;
+export const PAYLOAD_HEAD_BYTES = 1 + GCM_NONCE_BYTES + COMMITMENT_BYTES + GCM_TAG_BYTES;
 /** suite ‖ nonce ‖ wrapped key ‖ tag. */
-export const WRAPPED_KEY_BYTES = 1 + XCHACHA_NONCE_BYTES + KEY_BYTES + TAG_BYTES;
+export const WRAPPED_KEY_BYTES = 1 + XCHACHA_NONCE_BYTES + KEY_BYTES + POLY1305_TAG_BYTES;
 const PAYLOAD_LABEL = Buffer.from('coffer:payload-key-and-commitment', 'ascii');
 
 /** A payload sealed under its own DEK. `head` has PAYLOAD_HEAD_BYTES, `body` the padded payload's length. */
@@ -45,12 +45,9 @@ export function sealPayload(dek: Uint8Array, payload: Uint8Array, context: Uint8
   const padded = pad(payload);
   try {
     const nonce = randomBytes(GCM_NONCE_BYTES);
-    const cipher = createCipheriv('aes-256-gcm', key, nonce, { authTagLength: TAG_BYTES });
-    cipher.setAAD(context);
-    const body = cipher.update(padded);
-    cipher.final();
-    const head = Buffer.concat([Uint8Array.of(SUITES.payload), nonce, commitment, cipher.getAuthTag()]);
-    return { head, body };
+    const { ciphertext, tag } = encryptGcm(key, nonce, padded, context);
+    const head = Buffer.concat([Uint8Array.of(SUITES.payload), nonce, commitment, tag]);
+    return { head, body: ciphertext };
   } finally {
     wipe(key, padded);
   }
@@ -67,16 +64,12 @@ export function openPayload(dek: Uint8Array, sealed: SealedPayload, context: Uin
   if (head.length !== PAYLOAD_HEAD_BYTES || head[0] !== SUITES.payload) throw violated();
   const nonce = head.subarray(1, 1 + GCM_NONCE_BYTES);
   const claimed = head.subarray(1 + GCM_NONCE_BYTES, 1 + GCM_NONCE_BYTES + COMMITMENT_BYTES);
-  const tag = head.subarray(-TAG_BYTES);
+  const tag = head.subarray(-GCM_TAG_BYTES);
   const { key, commitment } = deriveFromDek(dek);
   let padded: Buffer | undefined;
   try {
     if (!timingSafeEqual(commitment, claimed)) throw violated();
-    const decipher = createDecipheriv('aes-256-gcm', key, nonce, { authTagLength: TAG_BYTES });
-    decipher.setAAD(context);
-    decipher.setAuthTag(tag);
-    padded = decipher.update(body);
-    decipher.final();
+    padded = decryptGcm(key, nonce, body, tag, context);
     return Uint8Array.from(unpad(padded));
   } catch (cause) {
     throw cause instanceof CofferError ? cause : violated();
@@ -88,7 +81,7 @@ export function openPayload(dek: Uint8Array, sealed: SealedPayload, context: Uin
 
 function deriveFromDek(dek: Uint8Array): { key: Uint8Array; commitment: Uint8Array } {
   requireKey(dek);
-  const okm = new Uint8Array(hkdfSync('sha256', dek, new Uint8Array(0), PAYLOAD_LABEL, 2 * KEY_BYTES));
+  const okm = hkdf(dek, PAYLOAD_LABEL, 2 * KEY_BYTES);
   return { key: okm.subarray(0, KEY_BYTES), commitment: okm.subarray(KEY_BYTES) };
 }
 
@@ -98,8 +91,12 @@ function deriveFromDek(dek: Uint8Array): { key: Uint8Array; commitment: Uint8Arr
  */
 export function deriveKey(key: Uint8Array, purpose: string): Uint8Array {
   requireKey(key);
-  const label = Buffer.from(`coffer:${purpose}`, 'ascii');
-  return new Uint8Array(hkdfSync('sha256', key, new Uint8Array(0), label, KEY_BYTES));
+  return hkdf(key, Buffer.from(`coffer:${purpose}`, 'ascii'), KEY_BYTES);
+}
+
+/** HKDF-SHA-256 (RFC 5869) without a salt. The caller owns the result and wipes it. */
+export function hkdf(secret: Uint8Array, info: Uint8Array, lengthBytes: number): Uint8Array {
+  return new Uint8Array(hkdfSync('sha256', secret, new Uint8Array(0), info, lengthBytes));
 }
 
 /**
@@ -134,7 +131,7 @@ export function unwrapKey(wrappingKey: Uint8Array, wrapped: Uint8Array, context:
 }
 
 /** @throws CofferError `integrity_violation` for a key of another length, or of zeros: one that was wiped. */
-function requireKey(key: Uint8Array): void {
+export function requireKey(key: Uint8Array): void {
   if (key.length !== KEY_BYTES || key.every((byte) => byte === 0)) throw violated();
 }
 

@@ -1,6 +1,6 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { CofferError } from '../errors.ts';
-import { SUITES } from './envelope.ts';
+import { SUITES, requireKey } from './envelope.ts';
 
 const HEADER_BYTES = 3;
 const MAC_BYTES = 32;
@@ -10,12 +10,22 @@ export const ROW_SEAL_BYTES = HEADER_BYTES + MAC_BYTES;
 /**
  * HMAC-SHA-256 (RFC 2104) over the header and the encoded columns of a row. `key` is the rows key of a project's epoch;
  * `message` is built by `encodeMessage`. Borrows both.
+ *
+ * @throws CofferError `integrity_violation` for a key of another length, or of zeros: one that was wiped.
  */
 export function makeRowSeal(key: Uint8Array, layout: number, message: Uint8Array): Buffer {
   const header = Buffer.alloc(HEADER_BYTES);
   header[0] = SUITES.rowSeal;
   header.writeUInt16BE(layout, 1);
-  return Buffer.concat([header, createHmac('sha256', key).update(header).update(message).digest()]);
+  return Buffer.concat([header, hmacSha256(key, header, message)]);
+}
+
+/** HMAC-SHA-256 over the parts joined. @throws CofferError `integrity_violation` for a key that is none. */
+export function hmacSha256(key: Uint8Array, ...parts: Uint8Array[]): Buffer {
+  requireKey(key);
+  const mac = createHmac('sha256', key);
+  for (const part of parts) mac.update(part);
+  return mac.digest();
 }
 
 /** The layout that a seal names. @throws CofferError `integrity_violation` for a seal of another form. */
