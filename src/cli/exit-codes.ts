@@ -39,7 +39,10 @@ const byCode: Readonly<Record<string, number>> = {
   timeout: exitCodes.unavailable,
   aborted: exitCodes.unavailable,
   protocol: exitCodes.internal,
+  wiped: exitCodes.internal,
+  untrusted: exitCodes.configuration,
   insecure: exitCodes.configuration,
+  redirected: exitCodes.configuration,
   internal: exitCodes.internal,
   integrity_violation: exitCodes.internal,
 };
@@ -51,7 +54,7 @@ export function exitCodeOf(error: unknown): number {
   if (error instanceof UsageError) return exitCodes.usage;
   if (!(error instanceof Error) || error.name !== 'CofferError') return exitCodes.internal;
   const { status, code } = error as { status?: unknown; code?: unknown };
-  if (typeof status === 'number') {
+  if (typeof status === 'number' && status >= 400) {
     return byStatus[status] ?? (status >= 400 && status < 500 ? exitCodes.invalid : exitCodes.internal);
   }
   return typeof code === 'string' ? (byCode[code] ?? exitCodes.invalid) : exitCodes.internal;

@@ -1,0 +1,30 @@
+export { findSecretId } from './address.ts';
+export { Coffer, type CofferOptions, type TokenInformation } from './coffer.ts';
+export { CofferError, type CofferErrorCode, type CofferErrorDetails } from './coffer-error.ts';
+export {
+  type ApplicationCredentials,
+  type CredentialProvider,
+  type Credentials,
+  credentialsFromEnvironment,
+  type Environment,
+  environmentProvider,
+  type PasswordCredentials,
+  type Place,
+  type ProjectScope,
+  providerChain,
+  type TokenCredentials,
+} from './credentials.ts';
+export type { SecretMetadata } from './metadata.ts';
+export type {
+  NewSecret,
+  PayloadContentType,
+  Secret,
+  SecretFilter,
+  SecretPage,
+  SecretReference,
+  SecretType,
+} from './secret.ts';
+export { SecretValue } from './secret-value.ts';
+export type { PayloadOptions, Secrets, UploadOptions } from './secrets.ts';
+export type { CallOptions } from './session.ts';
+export type { TransportOptions } from './transport.ts';
