@@ -147,7 +147,7 @@ forbidden.push(
         '^src/db/(?:schema|sealed)\\.ts$',
         '^src/http/(?:json-schema-messages|microversions|python-text|refs|timestamps)\\.ts$',
         '^src/$1/(?!routes)',
-        `^src/${slice}/service\\.ts$`,
+        `^src/${slice}/(?:service|record)\\.ts$`,
       ],
     },
   },
