@@ -32,8 +32,8 @@ export function schemaMismatch(schema: string, reason: string, property: string 
 }
 
 /**
- * Checks a body as python-jsonschema does and words the refusal as it does: what concerns the whole object is told
- * before what concerns one property, and properties are told in the order of the schema.
+ * Checks a body as python-jsonschema does and words the refusal as it does: what concerns the whole object is
+ * told before what concerns one property, and properties are told in the order of the schema.
  */
 export function checkObject(schema: ObjectSchema, body: unknown): Record<string, unknown> {
   if (!isOfType(body, 'object')) {
@@ -95,8 +95,7 @@ function isOfType(value: unknown, type: JsonType): boolean {
       return Array.isArray(value);
     case 'object':
       return typeof value === 'object' && value !== null && !Array.isArray(value);
-    case 'string':
-    case 'boolean':
+    default:
       return typeof value === type;
   }
 }

@@ -1,13 +1,16 @@
 // Texts that clients know were formatted by Python; these are its rules for strings.
 
-const WHITESPACE = /[\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]/;
+const WHITESPACE = new Set(
+  '\t\n\v\f\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000' +
+    '\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a',
+);
 
-/** `str.strip()`: unlike `trim()` it keeps a byte order mark and takes the separators 0x1C to 0x1F and 0x85. */
+/** `str.strip()`: unlike `trim()` it keeps a byte order mark and takes 0x1C to 0x1F and 0x85. */
 export function stripText(text: string): string {
   let start = 0;
   let end = text.length;
-  while (start < end && WHITESPACE.test(text.charAt(start))) start += 1;
-  while (end > start && WHITESPACE.test(text.charAt(end - 1))) end -= 1;
+  while (start < end && WHITESPACE.has(text.charAt(start))) start += 1;
+  while (end > start && WHITESPACE.has(text.charAt(end - 1))) end -= 1;
   return text.slice(start, end);
 }
 

@@ -2,7 +2,8 @@ import { schemaMismatch } from '../http/json-schema-messages.ts';
 import { stripText } from '../http/python-text.ts';
 
 const ZONE = String.raw`(?:Z|(?<sign>[-+])(?<zoneHour>\d{2}):?(?<zoneMinute>\d{2})?)`;
-const TIME = String.raw`[ T](?<hour>\d{2})(?::?(?<minute>\d{2}))?(?::?(?<second>\d{1,2})(?:[.,](?<fraction>\d+))?)?`;
+const SECOND = String.raw`:?(?<second>\d{1,2})(?:[.,](?<fraction>\d+))?`;
+const TIME = String.raw`[ T](?<hour>\d{2})(?::?(?<minute>\d{2}))?(?:${SECOND})?`;
 const DAY = String.raw`(?:-(?<dayDash>\d{1,2})|(?<day>\d{2}))`;
 const MONTH = String.raw`(?:-(?<monthDash>\d{1,2})|(?<month>\d{2})(?!$))`;
 const ISO_8601 = new RegExp(`^(?<year>\\d{4})(?:${MONTH}(?:${DAY}(?:${TIME}${ZONE}?)?)?)?$`);
@@ -11,8 +12,8 @@ const YEAR_MAX = 9999;
 const MINUTE_MS = 60_000;
 
 /**
- * The forms of ISO 8601 that Barbican reads, cut to milliseconds; without a zone it is UTC. Undefined for anything else,
- * and for what no calendar has: 30 February, hour 24, second 60, a year that is not 1 to 9999.
+ * The forms of ISO 8601 that Barbican reads, cut to milliseconds; without a zone it is UTC. Undefined for all
+ * else, and for what no calendar has: 30 February, hour 24, second 60, a year that is not 1 to 9999.
  */
 export function parseIsoTime(text: string): Date | undefined {
   const parts = ISO_8601.exec(text)?.groups;

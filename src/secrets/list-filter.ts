@@ -26,7 +26,7 @@ export interface DateBound {
   date: Date;
 }
 
-/** In `name`, `alg` and `mode` a `%` or `_` is a wildcard; a backslash is a character like any other (`ESCAPE ''`). */
+/** In `name`, `alg` and `mode` a `%` or `_` is a wildcard, and a backslash no more than a backslash. */
 export interface SecretFilter {
   name?: string;
   alg?: string;
@@ -100,7 +100,7 @@ function parseBits(text: string | undefined): bigint | undefined {
   return bits > BITS_MAX ? BITS_MAX : bits;
 }
 
-/** Which bounds already given make another one a contradiction: Barbican's table, which depends on the order. */
+/** Which bounds, already given, contradict another one: Barbican's table, which depends on the order. */
 const CONTRADICTIONS: Readonly<Record<Comparison, readonly Comparison[]>> = {
   gt: ['gt', 'gte'],
   gte: ['gt', 'gte', 'eq'],

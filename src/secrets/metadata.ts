@@ -11,7 +11,7 @@ export interface Metadatum {
 }
 
 const LENGTH_MAX = 255;
-/** The metadata is part of the secret's row, and each read of the secret reads it: no more than one request brings. */
+/** Metadata is part of the row that every read of a secret reads: no more than one request brings. */
 const METADATA_KEYS_MAX = 256;
 const METADATA_BYTES_MAX = 25_000;
 
@@ -29,8 +29,8 @@ const SINGLE: ObjectSchema = {
 };
 
 /**
- * The body that replaces the whole set. Of keys that differ in case alone the last one not in lower case wins, as in
- * Barbican. The empty key passes, as there: it can be read and replaced with the set, and has no address of its own.
+ * The body that replaces the whole set. Of keys that differ in case alone the last not in lower case wins, as in
+ * Barbican. The empty key passes, as there: it comes and goes with the set, and has no address of its own.
  */
 export function parseMetadata(body: unknown): UserMetadata {
   const { metadata } = checkObject(WHOLE, body) as { metadata: Record<string, unknown> };
@@ -64,7 +64,7 @@ export function addMetadatum(metadata: UserMetadata, added: Metadatum): UserMeta
   return within(new Map(metadata).set(added.key, added.value));
 }
 
-/** `pathKey` is compared as it is written: keys are stored in lower case, and a path in upper case names none. */
+/** The path is compared as it is written: keys are stored in lower case, and upper case names none. */
 export function changeMetadatum(metadata: UserMetadata, pathKey: string, changed: Metadatum): UserMetadata {
   getMetadatum(metadata, pathKey);
   if (pathKey !== changed.key) {
@@ -103,8 +103,8 @@ export function requireMetadataRoom(metadata: UserMetadata): void {
   let size = 0;
   for (const [key, value] of metadata) size += key.length + Buffer.byteLength(value);
   if (metadata.size > METADATA_KEYS_MAX || size > METADATA_BYTES_MAX) {
-    const reason = `Invalid Metadata. A secret has at most ${METADATA_KEYS_MAX} keys and ${METADATA_BYTES_MAX} bytes.`;
-    throw new CofferError('bad_request', reason);
+    const most = `${METADATA_KEYS_MAX} keys and ${METADATA_BYTES_MAX} bytes`;
+    throw new CofferError('bad_request', `Invalid Metadata. A secret has at most ${most}.`);
   }
 }
 

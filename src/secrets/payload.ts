@@ -15,7 +15,7 @@ const STORED_TYPES: ReadonlyMap<string, StoredType> = new Map(
   (['text/plain', 'application/octet-stream', 'application/pkcs8'] as const).map((type) => [type, type]),
 );
 
-/** Of the parameters only the first counts, and whatever its name its value must be utf-8: so Barbican reads them. */
+/** As Barbican: of the parameters only the first counts, and whatever its name, its value must be utf-8. */
 export function storedTypeOf(contentType: string): StoredType | undefined {
   const [type = '', parameter] = contentType.split(';').map(stripText);
   if (parameter !== undefined) {
@@ -33,7 +33,7 @@ export interface PayloadFields {
   schema: string;
 }
 
-/** The payload of a one-step creation: its checks in Barbican's order, the size measured on the text as it was sent. */
+/** The payload of a creation in one step: Barbican's checks in its order; the size is that of the text. */
 export function decodePayload(fields: PayloadFields): Payload {
   const { payload, contentType, encoding, schema } = fields;
   if (contentType === null) {
@@ -68,7 +68,7 @@ function encodeText(text: string): Uint8Array | undefined {
 
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{4}|[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{2}==)$/;
 
-/** The standard alphabet with its padding, broken by white space anywhere; undefined for all else, and for no bytes. */
+/** The standard alphabet, padded, with white space anywhere; undefined for all else, and for no bytes. */
 export function decodeBase64(text: string): Uint8Array | undefined {
   const dense = text.replace(/[\t\n\v\f\r ]+/g, '');
   if (!BASE64.test(dense)) return undefined;
@@ -86,8 +86,8 @@ const UPDATE = 'Secret update issue seen -';
 const UPLOAD_TYPES = ['application/octet-stream', 'text/plain'];
 
 /**
- * The payload of the second step: its checks in Barbican's order. Text is kept byte for byte, whatever the encoding header
- * says. The bytes are the body's own unless they were decoded.
+ * The payload of the second step: Barbican's checks in its order. Text is kept byte for byte, whatever its
+ * Content-Encoding. The bytes are the body's own unless they were decoded.
  */
 export function decodeUpload(
   upload: Upload,

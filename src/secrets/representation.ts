@@ -10,34 +10,22 @@ export interface StoredPayload {
 
 export interface Representation {
   contentType: string;
-  payload: Uint8Array;
+  bytes: Uint8Array;
 }
 
-/** `as: 'stored'` is the type that the payload was stored with; `text` is refused for bytes that are not UTF-8. */
-type Wanted = { as: 'stored' } | { as: 'bytes' | 'text'; contentType: string };
+/** `stored` is the type that the payload was stored with; `text` is refused for bytes that are not UTF-8. */
+export type Wanted = { as: 'stored' } | { as: 'bytes' | 'text'; contentType: string };
+
+type Operation = 'Secret payload retrieval' | 'Secret retrieval';
 
 const TEXT = 'text/plain; charset=UTF-8';
 const BYTES = 'application/octet-stream';
 
 /**
- * The payload as an `Accept` header wants it: under one type that payloads can have, never converted. A list or a q-value
- * is refused: a payload has a single form, so there is nothing to choose from. `operation` is how the refusal begins.
+ * What an `Accept` header asks of a payload: one type that payloads can have; no header means the plain bytes.
+ * Undefined for a list, a q-value and other types: a payload has a single form, so there is nothing to choose.
  */
-export function chooseRepresentation(
-  accept: string | undefined,
-  { contentType, payload }: StoredPayload,
-  operation: 'Secret payload retrieval' | 'Secret retrieval' = 'Secret payload retrieval',
-): Representation {
-  const wanted = readAccept(accept);
-  if (wanted === undefined || (wanted.as === 'text' && !isUtf8(payload))) {
-    throw new CofferError('not_acceptable', `${operation} issue seen - Wrong payload content-type.`);
-  }
-  if (wanted.as !== 'stored') return { contentType: wanted.contentType, payload };
-  if (contentType !== 'text/plain') return { contentType, payload };
-  return { contentType: isUtf8(payload) ? TEXT : BYTES, payload };
-}
-
-function readAccept(accept: string | undefined): Wanted | undefined {
+export function wantedRepresentation(accept: string | undefined): Wanted | undefined {
   const asked = stripText(accept ?? '');
   if (asked === '') return { as: 'bytes', contentType: BYTES };
   if (asked === '*/*') return { as: 'stored' };
@@ -46,4 +34,17 @@ function readAccept(accept: string | undefined): Wanted | undefined {
   if (type === undefined) return undefined;
   if (type !== 'text/plain') return { as: 'bytes', contentType: type };
   return { as: 'text', contentType: /^text\/plain; ?charset=utf-8$/.test(asked) ? asked : TEXT };
+}
+
+export function wrongContentType(operation: Operation): CofferError {
+  return new CofferError('not_acceptable', `${operation} issue seen - Wrong payload content-type.`);
+}
+
+/** Bytes are never converted: they leave as they came, or not at all. */
+export function represent(wanted: Wanted, stored: StoredPayload, operation: Operation): Representation {
+  const { contentType, payload: bytes } = stored;
+  if (wanted.as === 'text' && !isUtf8(bytes)) throw wrongContentType(operation);
+  if (wanted.as !== 'stored') return { contentType: wanted.contentType, bytes };
+  if (contentType !== 'text/plain') return { contentType, bytes };
+  return { contentType: isUtf8(bytes) ? TEXT : BYTES, bytes };
 }

@@ -61,7 +61,7 @@ export interface SecretRules {
   payloadBytesMax: number;
 }
 
-/** The body of a creation: its shape first, then expiration, then payload, and the first thing wrong is what is told. */
+/** The body of a creation: its shape, then its expiration, then its payload; what is wrong first is told. */
 export function parseNewSecret(body: unknown, rules: SecretRules): NewSecret {
   const fields = stripFields(body);
   const expiration = parseExpiration(fields.expiration ?? '', rules.now, NEW_SECRET.name);

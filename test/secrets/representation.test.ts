@@ -1,6 +1,19 @@
 import { describe, expect, it } from 'vitest';
 import { CofferError } from '../../src/errors.ts';
-import { chooseRepresentation } from '../../src/secrets/representation.ts';
+import {
+  represent,
+  type StoredPayload,
+  wantedRepresentation,
+  wrongContentType,
+} from '../../src/secrets/representation.ts';
+
+type Operation = 'Secret payload retrieval' | 'Secret retrieval';
+
+function answer(accept: string | undefined, stored: StoredPayload, operation: Operation) {
+  const wanted = wantedRepresentation(accept);
+  if (wanted === undefined) throw wrongContentType(operation);
+  return represent(wanted, stored, operation);
+}
 
 const TEXT = { contentType: 'text/plain', payload: new Uint8Array(Buffer.from('né')) };
 const UTF8_BYTES = { contentType: 'application/octet-stream', payload: TEXT.payload };
@@ -29,7 +42,7 @@ describe('a payload', () => {
     ['application/pkcs8', KEY, 'application/pkcs8'],
     [' application/octet-stream ', KEY, 'application/octet-stream'],
   ])('asked for as %j leaves byte for byte', (accept, stored, contentType) => {
-    expect(chooseRepresentation(accept, stored)).toEqual({ contentType, payload: stored.payload });
+    expect(answer(accept, stored, 'Secret retrieval')).toEqual({ contentType, bytes: stored.payload });
   });
 
   it.each([
@@ -48,8 +61,8 @@ describe('a payload', () => {
     ['nonsense', TEXT],
     ['__proto__', TEXT],
   ])('is not given to who asks for %j', (accept, stored) => {
-    const attempt = (operation?: 'Secret retrieval') => () => chooseRepresentation(accept, stored, operation);
-    expect(attempt()).toThrow(
+    const attempt = (operation: Operation) => () => answer(accept, stored, operation);
+    expect(attempt('Secret payload retrieval')).toThrow(
       new CofferError('not_acceptable', 'Secret payload retrieval issue seen - Wrong payload content-type.'),
     );
     expect(attempt('Secret retrieval')).toThrow('Secret retrieval issue seen - Wrong payload content-type.');
