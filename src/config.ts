@@ -31,7 +31,10 @@ export interface Config {
 /** A setting as it may be shown: nothing secret in it. */
 export interface Origin {
   name: string;
-  value: string;
+  /** As the server understands it: paths absolute, URLs in their normal form. */
+  value: string | null;
+  /** What holds when there is no value. */
+  otherwise: string | null;
   origin: string;
 }
 
@@ -60,7 +63,8 @@ export function loadConfig(sources: Sources): LoadedConfig {
   // Each has a default or was parsed, or there would have been a problem.
   const { configFile: _, tlsCertificateFile: _c, tlsKeyFile: _k, ...rest } = values as Required<Values>;
   const config = { ...rest, formerUrls: values.formerUrls ?? [], publicUrl, tls } as Config;
-  const origins = settingKeys.map((key) => originOf(key, given.get(key), config));
+  const all = { ...values, publicUrl };
+  const origins = settingKeys.map((key) => originOf(key, given.get(key), all));
   return { config, origins };
 }
 
@@ -112,11 +116,15 @@ function describe(problems: readonly string[]): string {
     : `The configuration has ${problems.length} problems:\n${problems.map((line) => `  ${line}`).join('\n')}`;
 }
 
-function originOf(key: SettingKey, given: Given | undefined, config: Config): Origin {
+function originOf(key: SettingKey, given: Given | undefined, values: Values): Origin {
   const record: Setting<unknown> = settings[key];
-  if (given === undefined) {
-    const value = key === 'publicUrl' ? config.publicUrl : (record.default ?? '');
-    return { name: record.name, value, origin: 'default' };
-  }
-  return { name: record.name, value: record.conceal?.(given.value) ?? given.value, origin: given.origin };
+  const written = given?.value ?? record.default;
+  const parsed = values[key];
+  const shown = written === undefined ? parsed : typeof parsed === 'string' ? parsed : written;
+  return {
+    name: record.name,
+    value: typeof shown === 'string' ? (record.conceal?.(shown) ?? shown) : null,
+    otherwise: record.otherwise ?? null,
+    origin: given?.origin ?? 'default',
+  };
 }

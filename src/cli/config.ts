@@ -5,10 +5,10 @@ import { loadSettings, settingFlags } from './setting-flags.ts';
 
 const formats: Readonly<Record<string, (origins: readonly Origin[]) => string>> = {
   table: formatTable,
-  json: (origins) => `${JSON.stringify(origins, null, 2)}\n`,
+  json: (origins) => `${JSON.stringify(origins.map(pickShown), null, 2)}\n`,
   env: (origins) =>
     origins
-      .filter(({ value }) => value !== '')
+      .filter(({ value }) => value !== null)
       .map(({ name, value }) => `${name}=${value}\n`)
       .join(''),
 };
@@ -32,13 +32,18 @@ const show: Command = {
   },
 };
 
+function pickShown({ name, value, origin }: Origin): object {
+  return { name, value, origin };
+}
+
 function formatTable(origins: readonly Origin[]): string {
-  const rows = [
-    ['SETTING', 'VALUE', 'FROM'],
-    ...origins.map(({ name, value, origin }) => [name, value, origin]),
-  ];
+  const rows = [['SETTING', 'VALUE', 'FROM'], ...origins.map(rowOf)];
   const widths = [0, 1].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
   return rows.map((row) => `${row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join('  ')}\n`).join('');
+}
+
+function rowOf({ name, value, otherwise, origin }: Origin): string[] {
+  return [name, value ?? `(${otherwise})`, origin];
 }
 
 export const commands: readonly Command[] = [show];

@@ -55,6 +55,6 @@ export type KeyManagerAction = SecretAction | ContainerAction | OrderAction | Se
 /**
  * Ours, the same in every rule set: what a user may do with the own token (show it, revoke it, rescope it).
  */
-export type IdentityAction = 'identity:own_token';
+type IdentityAction = 'identity:own_token';
 
 export type Action = KeyManagerAction | IdentityAction;
