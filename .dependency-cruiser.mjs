@@ -145,7 +145,7 @@ forbidden.push(
         '^src/(?:errors|operation|coffer)\\.ts$',
         '^src/(?:policy|keyring|crypto)/',
         '^src/db/(?:schema|sealed)\\.ts$',
-        '^src/http/(?:json-schema-messages|microversions|python-text|refs|timestamps)\\.ts$',
+        '^src/http/(?:documentation|json-schema-messages|microversions|python-text|refs|timestamps)\\.ts$',
         '^src/$1/(?!routes)',
         `^src/${slice}/(?:service|record)\\.ts$`,
       ],

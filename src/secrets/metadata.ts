@@ -15,11 +15,11 @@ const LENGTH_MAX = 255;
 const METADATA_KEYS_MAX = 256;
 const METADATA_BYTES_MAX = 25_000;
 
-const WHOLE: ObjectSchema = {
+export const WHOLE_METADATA: ObjectSchema = {
   name: 'SecretMetadata',
   properties: { metadata: { types: ['object'], required: true } },
 };
-const SINGLE: ObjectSchema = {
+export const METADATUM: ObjectSchema = {
   name: 'SecretMetadatum',
   properties: {
     key: { types: ['string'], lengthMax: LENGTH_MAX, required: true },
@@ -33,7 +33,7 @@ const SINGLE: ObjectSchema = {
  * Barbican. The empty key passes, as there: it comes and goes with the set, and has no address of its own.
  */
 export function parseMetadata(body: unknown): UserMetadata {
-  const { metadata } = checkObject(WHOLE, body) as { metadata: Record<string, unknown> };
+  const { metadata } = checkObject(WHOLE_METADATA, body) as { metadata: Record<string, unknown> };
   const lower = new Map<string, string>();
   const lowered = new Map<string, string>();
   for (const [key, value] of Object.entries(metadata)) {
@@ -44,17 +44,17 @@ export function parseMetadata(body: unknown): UserMetadata {
     const stripped = stripText(value);
     for (const text of [key, stripped]) {
       if (lengthOf(text) > LENGTH_MAX)
-        throw schemaMismatch(WHOLE.name, `${repr(text)} is too long`, 'metadata');
+        throw schemaMismatch(WHOLE_METADATA.name, `${repr(text)} is too long`, 'metadata');
     }
-    (key === lowerKey ? lower : lowered).set(lowerKey, storable(stripped, WHOLE.name, 'metadata'));
+    (key === lowerKey ? lower : lowered).set(lowerKey, storable(stripped, WHOLE_METADATA.name, 'metadata'));
   }
   return within(new Map([...lower, ...lowered]));
 }
 
 /** The body that adds or changes one item. */
 export function parseMetadatum(body: unknown): Metadatum {
-  const { key, value } = checkObject(SINGLE, body) as unknown as Metadatum;
-  return { key: parseKey(stripText(key)), value: storable(stripText(value), SINGLE.name, 'value') };
+  const { key, value } = checkObject(METADATUM, body) as unknown as Metadatum;
+  return { key: parseKey(stripText(key)), value: storable(stripText(value), METADATUM.name, 'value') };
 }
 
 export function addMetadatum(metadata: UserMetadata, added: Metadatum): UserMetadata {

@@ -25,7 +25,7 @@ export interface NewSecret {
   contentType: StoredType | null;
 }
 
-const NEW_SECRET: ObjectSchema = {
+export const NEW_SECRET: ObjectSchema = {
   name: 'Secret',
   properties: {
     name: { types: ['string', 'null'], lengthMax: 255 },
