@@ -1,0 +1,105 @@
+import type {
+  FastifyReply,
+  FastifyRequest,
+  onRequestAsyncHookHandler,
+  onRequestHookHandler,
+  RouteOptions,
+} from 'fastify';
+import { CofferError } from '../errors.ts';
+import type { Actor } from '../policy/actor.ts';
+import { type Identify, requireProject } from './auth.ts';
+import { MethodNotAllowed } from './errors.ts';
+import { formatMicroversion, microversionHeader, parseMicroversion } from './microversions.ts';
+import { requireJsonAccepted } from './negotiation.ts';
+import type { Overload } from './overload.ts';
+import { requireIdSyntax } from './refs.ts';
+import type { RouteTable } from './route-table.ts';
+import { pathOf, type Surface, surfaceOf } from './surface.ts';
+
+type IdentifyOn = (surface: Surface) => Identify;
+
+export interface GateKeeping {
+  identifyOn: IdentifyOn;
+  overload: Overload;
+}
+
+/** A route says who may come in, or the server does not start. */
+export function requireGuard(route: RouteOptions): void {
+  const { action, actor, public: open } = route.config ?? {};
+  const guards = [action !== undefined, actor === true, open === true].filter(Boolean);
+  if (guards.length !== 1) {
+    const methods = [route.method].flat().join(', ');
+    throw new Error(
+      `route ${methods} ${route.url}: config needs exactly one of action, actor: true, public: true`,
+    );
+  }
+}
+
+/**
+ * What a request to one route passes before its handler, in the order clients rely on: overload (503), identity (401), microversion
+ * (400, 406), syntax of ids (404), Accept (406). Rights (403), Content-Type (415) and body (400, 413) are the handler's.
+ */
+export function gateFor(
+  route: RouteOptions,
+  { identifyOn, overload }: GateKeeping,
+): onRequestHookHandler | onRequestAsyncHookHandler {
+  const surface = surfaceOf(pathOf(route.url));
+  const { public: open, accept, probe } = route.config ?? {};
+  const answersJson = accept === undefined ? expectsJson(surface, route) : accept === 'json';
+
+  function admit(request: FastifyRequest, reply: FastifyReply): void {
+    negotiateMicroversion(surface, request, reply);
+    requireIdSyntax(request.params as Record<string, unknown>);
+    if (answersJson) requireJsonAccepted(request.raw.headers.accept);
+  }
+
+  if (open === true) {
+    return (request, reply, done) => {
+      if (probe !== true) overload.check();
+      admit(request, reply);
+      done();
+    };
+  }
+  const identify = identifyOn(surface);
+  return async (request: FastifyRequest, reply: FastifyReply) => {
+    if (probe !== true) overload.check();
+    const actor = await identify(request.raw.headers);
+    requireProject(actor, surface);
+    request.actor = actor;
+    admit(request, reply);
+  };
+}
+
+/** A DELETE mostly answers nothing, so what it would be in does not matter. */
+function expectsJson(surface: Surface, route: RouteOptions): boolean {
+  return (surface === 'v1' || surface === 'v2') && ![route.method].flat().includes('DELETE');
+}
+
+function negotiateMicroversion(surface: Surface, request: FastifyRequest, reply: FastifyReply): void {
+  if (surface !== 'v1' && surface !== 'root') return;
+  const header = request.raw.headers[microversionHeader];
+  request.microversion = parseMicroversion(typeof header === 'string' ? header : undefined);
+  reply.header(microversionHeader, `key-manager ${formatMicroversion(request.microversion)}`);
+  reply.header('vary', microversionHeader);
+}
+
+/** Nothing under `/v1` and `/v2` tells a stranger what exists there, so identity comes before 404 and 405. */
+export async function refuseUnrouted(
+  routes: RouteTable,
+  { identifyOn, overload }: GateKeeping,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<never> {
+  overload.check();
+  const path = pathOf(request.raw.url ?? '/');
+  const surface = surfaceOf(path);
+  if (surface === 'v1' || surface === 'v2') {
+    const actor: Actor = await identifyOn(surface)(request.raw.headers);
+    requireProject(actor, surface);
+  }
+  negotiateMicroversion(surface, request, reply);
+  const match = routes.match(path);
+  if (match === undefined) throw new CofferError('not_found', '');
+  requireIdSyntax(match.parameters);
+  throw new MethodNotAllowed(match.methods);
+}

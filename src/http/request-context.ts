@@ -1,0 +1,28 @@
+import type { Action } from '../policy/actions.ts';
+import type { Actor } from '../policy/actor.ts';
+import type { Microversion } from './microversions.ts';
+import type { InFlight } from './overload.ts';
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** What the actor must be allowed to do; `operate` decides. */
+    action?: Action;
+    /** Any valid token will do. */
+    actor?: true;
+    /** No token is asked for. */
+    public?: true;
+    /** What answers whatever `Accept` says: no body, or a body whose type the handler negotiates itself. */
+    accept?: 'json' | 'any';
+    /** Answers under overload and while draining too. */
+    probe?: true;
+  }
+
+  interface FastifyRequest {
+    /** Null on public routes, whatever the type says. */
+    actor: Actor;
+    /** Null but on `/` and under `/v1`. */
+    microversion: Microversion;
+    /** Where this request is counted while it is worked on. */
+    inFlight: InFlight | null;
+  }
+}

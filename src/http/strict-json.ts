@@ -1,0 +1,73 @@
+import { CofferError } from '../errors.ts';
+
+const depthMax = 32;
+
+function malformed(): CofferError {
+  return new CofferError('bad_request', 'Malformed JSON');
+}
+
+/**
+ * JSON that has one meaning only: UTF-8 without a byte order mark, no lone surrogate, no NUL (PostgreSQL's text has
+ * none), at most 32 levels, no key that reaches a prototype. The last of a repeated key wins.
+ */
+export function parseStrictJson(bytes: Uint8Array): unknown {
+  let text: string;
+  try {
+    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    throw new CofferError('bad_request', '');
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw malformed();
+  }
+  requireSound(value, 1);
+  return value;
+}
+
+function requireSound(value: unknown, depth: number): void {
+  if (typeof value === 'string') {
+    requireSoundText(value);
+  } else if (typeof value === 'object' && value !== null) {
+    if (depth > depthMax) throw malformed();
+    for (const [key, child] of Object.entries(value)) {
+      requireSoundText(key);
+      if (
+        key === '__proto__' ||
+        (key === 'constructor' && isObject(child) && Object.hasOwn(child, 'prototype'))
+      ) {
+        throw malformed();
+      }
+      requireSound(child, depth + 1);
+    }
+  }
+}
+
+function requireSoundText(text: string): void {
+  if (text.includes('\0') || !text.isWellFormed()) throw malformed();
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
+}
+
+// what Python's str.strip() strips: unlike trim() the information separators and NEL, and not the byte order mark
+const space = '[\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]';
+const leading = new RegExp(`^${space}+`);
+const single = new RegExp(space);
+
+function strip(text: string): string {
+  let end = text.length;
+  while (end > 0 && single.test(text.charAt(end - 1))) end -= 1;
+  return text.slice(0, end).replace(leading, '');
+}
+
+/** Every string of a value without the whitespace around it, at any depth; keys are left alone. */
+export function stripStrings(value: unknown): unknown {
+  if (typeof value === 'string') return strip(value);
+  if (Array.isArray(value)) return value.map(stripStrings);
+  if (!isObject(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, child]) => [key, stripStrings(child)]));
+}
