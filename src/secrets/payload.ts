@@ -87,7 +87,7 @@ const UPLOAD_TYPES = ['application/octet-stream', 'text/plain'];
 
 /**
  * The payload of the second step: Barbican's checks in its order. Text is kept byte for byte, whatever its
- * Content-Encoding. The bytes are the body's own unless they were decoded.
+ * Content-Encoding. The bytes are always a copy: they are wiped after use, and the body may be read again.
  */
 export function decodeUpload(
   upload: Upload,
@@ -107,7 +107,7 @@ export function decodeUpload(
   if (secret.hasPayload) throw new CofferError('conflict', 'Secret already has data, cannot modify it.');
   refuseTransportKey('Secret update', upload.transportKeyId);
   const encoding = stripText(upload.contentEncoding ?? '').toLowerCase();
-  if (contentType === 'text/plain' || encoding === '') return { payload: body, contentType };
+  if (contentType === 'text/plain' || encoding === '') return { payload: new Uint8Array(body), contentType };
   if (encoding !== 'base64') {
     const reason = "Text-based binary secret payloads must specify a content-encoding of 'base64'.";
     throw new CofferError('bad_request', `${UPDATE} ${reason}`);

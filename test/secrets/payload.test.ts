@@ -88,6 +88,14 @@ describe('a payload sent in the second step', () => {
     },
   );
 
+  it('is a copy, so that wiping it leaves the body for another attempt', () => {
+    for (const contentType of ['text/plain', OCTETS]) {
+      const body = bytesOf('hi');
+      decode({ contentType, body }).payload.fill(0);
+      expect(body).toEqual(bytesOf('hi'));
+    }
+  });
+
   it('is checked in the order of Barbican', () => {
     const everything = {
       contentType: 'x/y',
