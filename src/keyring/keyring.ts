@@ -1,17 +1,24 @@
 import { randomUUID } from 'node:crypto';
-import { encodeMessage, integer, text, uuid } from '../crypto/encoding.ts';
-import { SUITES, deriveKey, generateKey, openPayload, sealPayload, wipe } from '../crypto/envelope.ts';
+import { deriveKey, generateKey, openPayload, sealPayload, wipe } from '../crypto/envelope.ts';
 import { SYSTEM_PROJECT } from '../db/layouts.ts';
 import type { Db, Queryable } from '../db/open.ts';
 import type { KekRow, ProjectRow } from '../db/schema.ts';
-import { type RowKeys, StaleRow, insertRow, openRow, sealRow, sealRowWith, swapRow, verifyRow } from '../db/sealed.ts';
+import {
+  type RowKeys,
+  StaleRow,
+  insertRow,
+  openRow,
+  sealRow,
+  sealRowWith,
+  swapRow,
+  verifyRow,
+} from '../db/sealed.ts';
 import { CofferError } from '../errors.ts';
 import type { CryptoBackend, OpenKek } from './backend.ts';
+import { type PayloadKind, dekContext, integrityKeyContext, kekContext, payloadContext } from './contexts.ts';
 import { KeyCache } from './key-cache.ts';
+import { newProject } from './projects.ts';
 import { findKek, findProject } from './queries.ts';
-
-/** What a payload is for: part of what it is bound to. */
-export type PayloadKind = 'secret' | 'signing-key';
 
 /** A payload as its row keeps it. */
 export interface PayloadColumns {
@@ -57,7 +64,11 @@ export class Keyring implements RowKeys {
     this.#options = options;
     this.installationId = options.installationId;
     this.finishedMigration = options.finishedMigration;
-    this.#epochs = new KeyCache({ entriesMax: options.keksMax ?? 1_000, ttlMs: KEK_TTL_MS, now: options.now });
+    this.#epochs = new KeyCache({
+      entriesMax: options.keksMax ?? 1_000,
+      ttlMs: KEK_TTL_MS,
+      now: options.now,
+    });
     this.#sweeper = setInterval(() => this.#epochs.sweep(), 30_000).unref();
   }
 
@@ -85,8 +96,15 @@ export class Keyring implements RowKeys {
     return await this.#withEpoch(projectId, epoch, async ({ kekId, kek }) => {
       const dek = generateKey();
       try {
-        const sealed = sealPayload(dek, payload, this.#payloadContext(kind, projectId, ownerId));
-        const wrapped = await kek.wrap(dek, this.#dekContext(kind, projectId, ownerId, kekId, epoch));
+        const sealed = sealPayload(
+          dek,
+          payload,
+          payloadContext(this.installationId, kind, projectId, ownerId),
+        );
+        const wrapped = await kek.wrap(
+          dek,
+          dekContext(this.installationId, kind, projectId, ownerId, kekId, epoch),
+        );
         return { epoch, dek: wrapped, payload_head: sealed.head, payload_body: sealed.body };
       } finally {
         wipe(dek);
@@ -102,11 +120,11 @@ export class Keyring implements RowKeys {
     sealed: PayloadColumns,
   ): Promise<Uint8Array> {
     return await this.#withEpoch(projectId, sealed.epoch, async ({ kekId, kek }) => {
-      const context = this.#dekContext(kind, projectId, ownerId, kekId, sealed.epoch);
+      const context = dekContext(this.installationId, kind, projectId, ownerId, kekId, sealed.epoch);
       const dek = await kek.unwrap(sealed.dek, context);
       try {
         const envelope = { head: sealed.payload_head, body: sealed.payload_body };
-        return openPayload(dek, envelope, this.#payloadContext(kind, projectId, ownerId));
+        return openPayload(dek, envelope, payloadContext(this.installationId, kind, projectId, ownerId));
       } finally {
         wipe(dek);
       }
@@ -155,15 +173,20 @@ export class Keyring implements RowKeys {
       }
       this.forgetProject(projectId);
     }
-    throw new CofferError('unavailable', 'The project is being changed; try again.', { retryAfterSeconds: 1 });
+    throw new CofferError('unavailable', 'The project is being changed; try again.', {
+      retryAfterSeconds: 1,
+    });
   }
 
-  /** Whether the system project's KEK is there, and opens. */
+  /**
+   * Whether the system keys are there, and open.
+   *
+   * @throws CofferError `integrity_violation` when they are there and this keyring does not open them.
+   */
   async isBootstrapped(): Promise<boolean> {
-    if ((await findKek(this.#options.db, SYSTEM_PROJECT, 1n)) === undefined) {
-      return (await this.#readSystemRow()) !== undefined;
-    }
-    return (await this.findProject(SYSTEM_PROJECT)) !== undefined;
+    if ((await this.findProject(SYSTEM_PROJECT)) !== undefined) return true;
+    if ((await findKek(this.#options.db, SYSTEM_PROJECT, 1n)) !== undefined) throw violated();
+    return false;
   }
 
   /** Makes the system project and its KEK, in the caller's transaction. Once in an installation's life. */
@@ -172,7 +195,11 @@ export class Keyring implements RowKeys {
     const { kekRow, rowsKey } = await this.#makeKek(SYSTEM_PROJECT, epoch);
     try {
       const row = newProject(SYSTEM_PROJECT, 'system', epoch, this.#options.date(), { enabled: false });
-      const sealed = sealRowWith(rowsKey, this, 'projects', { ...row, active_epoch: epoch, least_epoch: epoch });
+      const sealed = sealRowWith(rowsKey, this, 'projects', {
+        ...row,
+        active_epoch: epoch,
+        least_epoch: epoch,
+      });
       await insertRow(tx, 'projects', sealed);
       await insertRow(tx, 'keks', kekRow);
     } finally {
@@ -226,7 +253,7 @@ export class Keyring implements RowKeys {
     if (row === undefined || row.project_id !== projectId || row.epoch !== epoch) throw violated();
     const { backend } = this.#options;
     if (row.store !== backend.store) throw violated();
-    const context = this.#kekContext(projectId, row.id, epoch, row.master_key_id);
+    const context = kekContext(this.installationId, projectId, row.id, epoch, row.master_key_id);
     const kek = await backend.openKek(row.master_key_id, row.wrapped_kek, context);
     try {
       const rowsKey = await this.#unwrapRowsKey(kek, row);
@@ -239,7 +266,7 @@ export class Keyring implements RowKeys {
   }
 
   async #unwrapRowsKey(kek: OpenKek, row: KekRow): Promise<Uint8Array> {
-    const context = this.#integrityContext(row.project_id, row.id, row.epoch);
+    const context = integrityKeyContext(this.installationId, row.project_id, row.id, row.epoch);
     const integrityKey = await kek.unwrap(row.wrapped_integrity_key, context);
     try {
       return deriveKey(integrityKey, 'rows');
@@ -253,11 +280,14 @@ export class Keyring implements RowKeys {
     const { backend, date } = this.#options;
     const id = randomUUID();
     const masterKeyId = backend.activeMasterKeyId();
-    const context = this.#kekContext(projectId, id, epoch, masterKeyId);
+    const context = kekContext(this.installationId, projectId, id, epoch, masterKeyId);
     const { wrapped, kek } = await backend.createKek(masterKeyId, context);
     const integrityKey = generateKey();
     try {
-      const wrappedIntegrityKey = await kek.wrap(integrityKey, this.#integrityContext(projectId, id, epoch));
+      const wrappedIntegrityKey = await kek.wrap(
+        integrityKey,
+        integrityKeyContext(this.installationId, projectId, id, epoch),
+      );
       const rowsKey = deriveKey(integrityKey, 'rows');
       const created = date();
       const kekRow = sealRowWith(rowsKey, this, 'keks', {
@@ -313,39 +343,6 @@ export class Keyring implements RowKeys {
     if (row.epoch < row.least_epoch) throw violated();
     return row;
   }
-
-  #kekContext(projectId: string, kekId: string, epoch: bigint, masterKeyId: string): Uint8Array {
-    return encodeMessage('kek', this.installationId, [
-      text(projectId),
-      uuid(kekId),
-      integer(epoch),
-      text(masterKeyId),
-    ]);
-  }
-
-  #integrityContext(projectId: string, kekId: string, epoch: bigint): Uint8Array {
-    return encodeMessage('integrity-key', this.installationId, [text(projectId), uuid(kekId), integer(epoch)]);
-  }
-
-  #payloadContext(kind: PayloadKind, projectId: string, ownerId: string): Uint8Array {
-    return encodeMessage('payload', this.installationId, [
-      text(kind),
-      text(projectId),
-      text(ownerId),
-      integer(BigInt(SUITES.payload)),
-    ]);
-  }
-
-  #dekContext(kind: PayloadKind, projectId: string, ownerId: string, kekId: string, epoch: bigint): Uint8Array {
-    return encodeMessage('dek', this.installationId, [
-      text(kind),
-      text(projectId),
-      text(ownerId),
-      integer(BigInt(SUITES.payload)),
-      uuid(kekId),
-      integer(epoch),
-    ]);
-  }
 }
 
 function openEpoch(kekId: string, kek: OpenKek, rowsKey: Uint8Array): OpenEpoch {
@@ -354,35 +351,6 @@ function openEpoch(kekId: string, kek: OpenKek, rowsKey: Uint8Array): OpenEpoch 
     wipe(rowsKey);
   };
   return { kekId, kek, rowsKey, close };
-}
-
-/** A project's row before it is sealed. */
-export function newProject(
-  id: string,
-  origin: 'local' | 'external' | 'system',
-  epoch: bigint,
-  created: Date,
-  columns: Partial<ProjectRow>,
-): Omit<ProjectRow, 'seal'> {
-  return {
-    id,
-    origin,
-    domain_id: null,
-    name: null,
-    name_key: null,
-    description: null,
-    enabled: true,
-    tokens_valid_from: null,
-    active_epoch: 0n,
-    least_epoch: 0n,
-    limits: null,
-    preferred_store: null,
-    created,
-    updated: created,
-    revision: 1n,
-    epoch,
-    ...columns,
-  };
 }
 
 function violated(): CofferError {

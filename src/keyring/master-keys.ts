@@ -57,7 +57,8 @@ export function parseKeyring(path: string, content: Uint8Array): MasterKeys {
     if (keyword === 'installation') {
       if (installationId !== undefined || second !== undefined) throw bad('one installation id, once');
       installationId = decodeHex(first, INSTALLATION_BYTES) ?? undefined;
-      if (installationId === undefined) throw bad('an installation id is 32 hexadecimal digits, not all zero');
+      if (installationId === undefined)
+        throw bad('an installation id is 32 hexadecimal digits, not all zero');
     } else if (keyword === 'key') {
       const id = Buffer.from(first ?? []).toString('latin1');
       if (!ID_PATTERN.test(id)) throw bad('a key id is 1 to 64 letters, digits, dots, dashes or underscores');
@@ -66,7 +67,8 @@ export function parseKeyring(path: string, content: Uint8Array): MasterKeys {
       if (key === null) throw bad('a key is 64 hexadecimal digits, not all zero');
       keys.set(id, key);
       const flag = third === undefined ? '' : Buffer.from(third).toString('latin1');
-      if (rest.length > 0 || !['', 'active'].includes(flag)) throw bad("after the key only the word 'active' may stand");
+      if (rest.length > 0 || !['', 'active'].includes(flag))
+        throw bad("after the key only the word 'active' may stand");
       if (flag === 'active' && activeId !== undefined) throw bad('one key can be active');
       if (flag === 'active') activeId = id;
     } else throw bad("a line begins with 'installation', 'key' or '#'");
@@ -89,7 +91,9 @@ export async function createKeyringFile(path: string, masterKeyId: string): Prom
   const installationId = randomBytes(INSTALLATION_BYTES);
   const key = randomBytes(KEY_BYTES);
   const content = Buffer.concat([
-    Buffer.from('# Coffer keyring. Whoever loses it loses every secret; keep a copy away from the database.\n'),
+    Buffer.from(
+      '# Coffer keyring. Whoever loses it loses every secret; keep a copy away from the database.\n',
+    ),
     Buffer.from('installation '),
     encodeHex(installationId),
     Buffer.from(`\nkey ${masterKeyId} `),

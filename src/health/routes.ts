@@ -1,0 +1,75 @@
+import { access } from 'node:fs/promises';
+import type { FastifyInstance } from 'fastify';
+import type { Coffer } from '../coffer.ts';
+import { readSchemaState, requireSchema } from '../db/migrate.ts';
+import { CofferError } from '../errors.ts';
+import type { Metrics } from './metrics.ts';
+
+export interface HealthOptions {
+  /** While this file exists, `/healthcheck` answers 503: an operator takes the node out of a balancer. */
+  disableFile: string;
+  isDraining: () => boolean;
+  /** Undefined: `/metrics` is not served. */
+  metrics: Metrics | undefined;
+}
+
+/** A clock further off than this cannot judge an expiry. */
+const CLOCK_SKEW_MAX_MS = 30_000;
+const CHECK_TIMEOUT_MS = 2_000;
+
+export function registerHealthRoutes(app: FastifyInstance, coffer: Coffer, options: HealthOptions): void {
+  app.get('/healthcheck', { config: { public: true } }, async (request, reply) => {
+    const disabled = await access(options.disableFile).then(
+      () => true,
+      () => false,
+    );
+    const reason = disabled ? 'DISABLED BY FILE' : 'OK';
+    reply.code(disabled ? 503 : 200);
+    if ((request.headers.accept ?? '').includes('application/json'))
+      return { detailed: false, reasons: [reason] };
+    return await reply.type('text/plain; charset=UTF-8').send(reason);
+  });
+
+  app.get('/health/live', { config: { public: true } }, async () => ({ status: 'live' }));
+
+  app.get('/health/ready', { config: { public: true } }, async (_request, reply) => {
+    const problem = options.isDraining() ? 'draining' : await findProblem(coffer);
+    if (problem === undefined) return { status: 'ready' };
+    return await reply.code(503).header('retry-after', '1').send({ status: 'not ready', reason: problem });
+  });
+
+  const { metrics } = options;
+  if (metrics === undefined) return;
+  app.get('/metrics', { config: { public: true } }, async (_request, reply) => {
+    reply.type(metrics.registry.contentType);
+    return await metrics.registry.metrics();
+  });
+}
+
+async function findProblem(coffer: Coffer): Promise<string | undefined> {
+  const late = new Promise<never>((_resolve, reject) => {
+    setTimeout(
+      reject,
+      CHECK_TIMEOUT_MS,
+      new CofferError('unavailable', 'the database does not answer'),
+    ).unref();
+  });
+  try {
+    await Promise.race([checkAll(coffer), late]);
+    return undefined;
+  } catch (error) {
+    if (error instanceof CofferError) return error.description ?? error.code;
+    coffer.log.error({ err: error }, 'the readiness check failed');
+    return 'internal failure';
+  }
+}
+
+async function checkAll(coffer: Coffer): Promise<void> {
+  requireSchema(await readSchemaState(coffer.db));
+  const { rows } = await coffer.db.query<{ now: Date }>({ text: 'SELECT clock_timestamp() AS now' });
+  const skew = Math.abs((rows[0]?.now.getTime() ?? 0) - coffer.clock.now().getTime());
+  if (skew > CLOCK_SKEW_MAX_MS) {
+    throw new CofferError('unavailable', 'the clocks of server and database are more than 30 s apart');
+  }
+  await coffer.keyring.checkHealth();
+}

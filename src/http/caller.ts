@@ -1,0 +1,7 @@
+import type { FastifyRequest } from 'fastify';
+import type { Caller } from '../audit/record.ts';
+
+/** Who asks, for `operate` and its record. */
+export function callerOf(request: FastifyRequest): Caller {
+  return { actor: request.actor, requestId: request.id };
+}

@@ -1,0 +1,30 @@
+import type { ProjectRow } from '../db/schema.ts';
+
+/** A project's row before it is sealed. */
+export function newProject(
+  id: string,
+  origin: 'local' | 'external' | 'system',
+  epoch: bigint,
+  created: Date,
+  columns: Partial<ProjectRow>,
+): Omit<ProjectRow, 'seal'> {
+  return {
+    id,
+    origin,
+    domain_id: null,
+    name: null,
+    name_key: null,
+    description: null,
+    enabled: true,
+    tokens_valid_from: null,
+    active_epoch: 0n,
+    least_epoch: 0n,
+    limits: null,
+    preferred_store: null,
+    created,
+    updated: created,
+    revision: 1n,
+    epoch,
+    ...columns,
+  };
+}

@@ -1,0 +1,115 @@
+import { type ExpressionBuilder, type SelectQueryBuilder, sql } from 'kysely';
+import { sealedColumns } from '../db/layouts.ts';
+import type { Lookup } from '../db/lookup.ts';
+import type { Db } from '../db/open.ts';
+import type { SecretRow, Tables } from '../db/schema.ts';
+import type { DateBound, SecretFilter } from './list-filter.ts';
+
+/** What the database adds to a row: whether its own clock says that the secret is past its end. */
+export type FoundSecret = SecretRow & { ended: boolean | null };
+
+const COLUMNS = sealedColumns('secrets');
+const SELECTED = COLUMNS.map((name) => `secrets.${name}`).join(', ');
+const ENDED = 'secrets.expiration <= now() AS ended';
+const FROM_KEYS = 'FROM unnest($1::uuid[]) AS asked JOIN secrets ON secrets.id = asked';
+
+const SECRET_BY_ID: Lookup<FoundSecret> = {
+  name: 'secret-by-id',
+  text: `SELECT asked::text AS asked, ${SELECTED}, ${ENDED} ${FROM_KEYS}`,
+};
+
+const SECRET_WITH_PAYLOAD_BY_ID: Lookup<FoundSecret & { payload_body: Uint8Array | null }> = {
+  name: 'secret-with-payload-by-id',
+  text: `SELECT asked::text AS asked, ${SELECTED}, ${ENDED}, secrets.payload_body ${FROM_KEYS}`,
+};
+
+export async function findSecret(db: Db, id: string): Promise<FoundSecret | undefined> {
+  return await db.lookup(SECRET_BY_ID, id);
+}
+
+export async function findSecretWithPayload(
+  db: Db,
+  id: string,
+): Promise<(FoundSecret & { payload_body: Uint8Array | null }) | undefined> {
+  return await db.lookup(SECRET_WITH_PAYLOAD_BY_ID, id);
+}
+
+export interface SecretPage {
+  rows: SecretRow[];
+  total: number;
+}
+
+/** One page of a project's secrets, unverified, and the count of all that match: the database's convenience. */
+export async function listSecrets(
+  db: Db,
+  projectId: string,
+  filter: SecretFilter,
+  page: { offset: number; limit: number },
+): Promise<SecretPage> {
+  const matching = matchingSecrets(db, projectId, filter);
+  const rows = sorted(matching.select(COLUMNS as (keyof SecretRow)[]), filter)
+    .limit(page.limit)
+    .offset(page.offset)
+    .compile();
+  const count = matching.select((eb) => eb.fn.countAll<bigint>().as('total')).compile();
+  const [found, counted] = await Promise.all([
+    db.query<SecretRow>({ text: rows.sql, values: rows.parameters }),
+    db.query<{ total: bigint }>({ text: count.sql, values: count.parameters }),
+  ]);
+  return { rows: found.rows, total: Number(counted.rows[0]?.total ?? 0n) };
+}
+
+// biome-ignore lint/complexity/noBannedTypes: Kysely's word for a selection of nothing yet
+type Matching = SelectQueryBuilder<Tables, 'secrets', {}>;
+
+function matchingSecrets(db: Db, projectId: string, filter: SecretFilter): Matching {
+  let query = db.build
+    .selectFrom('secrets')
+    .where('project_id', '=', projectId)
+    .where((eb) => eb.or([eb('expiration', 'is', null), eb('expiration', '>', sql<Date>`now()`)]));
+  // No ACL names anybody before there is a way to write one.
+  if (filter.aclOnly) query = query.where(sql<boolean>`false`);
+  for (const [column, value] of [
+    ['name', filter.name],
+    ['algorithm', filter.alg],
+    ['mode', filter.mode],
+  ] as const) {
+    if (value !== undefined) query = query.where((eb) => matches(eb, column, value));
+  }
+  if (filter.bits !== undefined) query = query.where('bit_length', '=', filter.bits);
+  if (filter.secretType !== undefined) query = query.where('secret_type', '=', filter.secretType);
+  for (const column of ['created', 'updated', 'expiration'] as const) {
+    for (const bound of filter[column]) query = query.where((eb) => within(eb, column, bound));
+  }
+  return query;
+}
+
+const OPERATORS = { eq: '=', gt: '>', gte: '>=', lt: '<', lte: '<=' } as const;
+
+function within(
+  eb: ExpressionBuilder<Tables, 'secrets'>,
+  column: 'created' | 'updated' | 'expiration',
+  { comparison, date }: DateBound,
+) {
+  return eb(column, OPERATORS[comparison], date);
+}
+
+/** LIKE only where there is a wildcard: an equality uses the index, and no pattern can be malformed. */
+function matches(
+  eb: ExpressionBuilder<Tables, 'secrets'>,
+  column: 'name' | 'algorithm' | 'mode',
+  value: string,
+) {
+  if (!/[%_]/.test(value)) return eb(column, '=', value);
+  return sql<boolean>`${eb.ref(column)} LIKE ${value} ESCAPE ''`;
+}
+
+function sorted<O>(
+  query: SelectQueryBuilder<Tables, 'secrets', O>,
+  filter: SecretFilter,
+): SelectQueryBuilder<Tables, 'secrets', O> {
+  let ordered = query;
+  for (const { key, direction } of filter.sort) ordered = ordered.orderBy(key, direction);
+  if (!filter.sort.some(({ key }) => key === 'created')) ordered = ordered.orderBy('created');
+  return ordered.orderBy('id');
+}

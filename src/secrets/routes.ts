@@ -1,0 +1,142 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Coffer } from '../coffer.ts';
+import { wipe } from '../crypto/envelope.ts';
+import type { SecretRow } from '../db/schema.ts';
+import { CofferError } from '../errors.ts';
+import { readBody } from '../http/body.ts';
+import { callerOf } from '../http/caller.ts';
+import { onceJson } from '../http/json-body.ts';
+import { atLeast } from '../http/microversions.ts';
+import { acceptsJson } from '../http/negotiation.ts';
+import { envelope, readPage } from '../http/paging.ts';
+import { refTo } from '../http/refs.ts';
+import { parseForce } from './force.ts';
+import { parseSecretFilter } from './list-filter.ts';
+import { type StoredType, refuseTransportKey } from './payload.ts';
+import { represent, wantedRepresentation, wrongContentType } from './representation.ts';
+import * as service from './service.ts';
+import { type WireSecret, formatSecret } from './wire.ts';
+
+type Query = Record<string, string>;
+type SecretRoute = { Params: { secretId: string }; Querystring: Query };
+type SecretRequest = FastifyRequest<SecretRoute>;
+
+export function registerSecretRoutes(app: FastifyInstance, coffer: Coffer): void {
+  const { publicUrl } = coffer;
+  const { bodyBytesMax } = coffer.limits;
+  const onWire = (request: Pick<FastifyRequest, 'microversion'>, secret: SecretRow): WireSecret =>
+    formatSecret(secret, { microversion: request.microversion, publicUrl });
+
+  app.post('/v1/secrets', { config: { action: 'secrets:post' } }, async (request, reply) => {
+    const id = await service.createSecret(coffer, callerOf(request), onceJson(request, bodyBytesMax));
+    const reference = refTo(publicUrl, 'secrets', id);
+    return await reply.code(201).header('location', reference).send({ secret_ref: reference });
+  });
+
+  app.get<{ Querystring: Query }>('/v1/secrets', { config: { action: 'secrets:get' } }, async (request) => {
+    const { query } = request;
+    const page = readPage(query, coffer.limits);
+    const readFilter = () => parseSecretFilter(query);
+    const { secrets, total } = await service.listProjectSecrets(coffer, callerOf(request), readFilter, page);
+    const items = secrets.map((secret) => onWire(request, secret));
+    return envelope('secrets', { items, total }, { publicUrl, path: '/v1/secrets', query, page });
+  });
+
+  app.get<SecretRoute>(
+    '/v1/secrets/:secretId',
+    { config: { action: 'secret:get', accept: 'any' } },
+    async (request, reply) => {
+      // Anything that does not admit JSON asks for the payload, as it did before there was /payload.
+      const asksPayload = request.headers.accept === '' || !acceptsJson(request.headers.accept);
+      if (asksPayload) return await sendPayload(coffer, request, reply, 'Secret retrieval');
+      const secret = await service.getSecret(coffer, callerOf(request), request.params.secretId);
+      refuseTransportKeyNeeded(request.query);
+      return onWire(request, secret);
+    },
+  );
+
+  app.get<SecretRoute>(
+    '/v1/secrets/:secretId/payload',
+    { config: { action: 'secret:decrypt', accept: 'any' } },
+    async (request, reply) => await sendPayload(coffer, request, reply, 'Secret payload retrieval'),
+  );
+
+  app.put<SecretRoute>(
+    '/v1/secrets/:secretId',
+    { config: { action: 'secret:put', accept: 'any' } },
+    async (request, reply) => {
+      await receivePayload(coffer, request);
+      return await reply.code(204).send();
+    },
+  );
+
+  app.delete<SecretRoute>(
+    '/v1/secrets/:secretId',
+    { config: { action: 'secret:delete', accept: 'any' } },
+    async (request, reply) => {
+      await service.deleteSecret(coffer, callerOf(request), request.params.secretId, () => {
+        if (atLeast(request.microversion, 1, 2)) parseForce(request.query.force);
+      });
+      return await reply.code(204).send();
+    },
+  );
+}
+
+/** The body is read once, however often the operation is tried, and wiped when it is over. */
+async function receivePayload(coffer: Coffer, request: SecretRequest): Promise<void> {
+  const { 'content-type': contentType, 'content-encoding': contentEncoding } = request.headers;
+  const transportKeyId = request.query.transport_key_id;
+  let body: Buffer | undefined;
+  try {
+    await service.uploadPayload(coffer, callerOf(request), request.params.secretId, async () => {
+      body ??= await readUploadBody(request, coffer.limits.bodyBytesMax);
+      return { contentType, contentEncoding, transportKeyId, body };
+    });
+  } finally {
+    if (body !== undefined) wipe(body);
+  }
+}
+
+async function readUploadBody(request: SecretRequest, bytesMax: number): Promise<Buffer> {
+  try {
+    return await readBody(request, bytesMax);
+  } catch (error) {
+    if (!(error instanceof CofferError && error.code === 'payload_too_large')) throw error;
+    const text = 'Secret update issue seen - Provided information too large to process.';
+    throw new CofferError('payload_too_large', text);
+  }
+}
+
+async function sendPayload(
+  coffer: Coffer,
+  request: SecretRequest,
+  reply: FastifyReply,
+  operation: 'Secret retrieval' | 'Secret payload retrieval',
+): Promise<FastifyReply> {
+  const { secretId } = request.params;
+  const stored = await service.readPayload(coffer, callerOf(request), secretId, operation);
+  const body = Buffer.from(stored.payload.buffer, stored.payload.byteOffset, stored.payload.length);
+  // The reply is the last of the plaintext's three places: it is wiped when it has left.
+  reply.raw.once('close', () => wipe(body));
+  refuseTransportKeyNeeded(request.query);
+  const wanted = wantedRepresentation(request.headers.accept);
+  if (wanted === undefined) throw wrongContentType(operation);
+  const { contentType } = represent(wanted, stored, operation);
+  if (body.length === 0) return await reply.code(204).send();
+  return await reply.header('content-type', contentType).send(body);
+}
+
+/** Client-side wrapping needs a backend with transport keys, and none here has them. */
+function refuseTransportKeyNeeded(query: Query): void {
+  if (query.transport_key_needed?.toLowerCase() === 'true') {
+    throw new CofferError('bad_request', 'Provided transport key was not found.');
+  }
+  if (query.trans_wrapped_session_key !== undefined && query.transport_key_id === undefined) {
+    throw new CofferError(
+      'bad_request',
+      'Transport key wrapped session key has been provided to wrap secrets for retrieval, ' +
+        'but the transport key id has not been provided.',
+    );
+  }
+  refuseTransportKey('Secret update', query.transport_key_id);
+}

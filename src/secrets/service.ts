@@ -1,0 +1,235 @@
+import { randomUUID } from 'node:crypto';
+import { aclTarget } from '../acl/record.ts';
+import type { Caller } from '../audit/record.ts';
+import type { Coffer } from '../coffer.ts';
+import { wipe } from '../crypto/envelope.ts';
+import type { ProjectRow, SecretRow } from '../db/schema.ts';
+import { deleteRow, insertRow, openRow, sealRow, updateRow } from '../db/sealed.ts';
+import { CofferError } from '../errors.ts';
+import { operate } from '../operation.ts';
+import type { Action } from '../policy/actions.ts';
+import type { Target } from '../policy/target.ts';
+import { hasEnded } from './expiration.ts';
+import type { SecretFilter } from './list-filter.ts';
+import { type Payload, type StoredType, type Upload, decodeUpload } from './payload.ts';
+import { type FoundSecret, findSecret, findSecretWithPayload, listSecrets } from './queries.ts';
+import { type NewSecret, parseNewSecret } from './schema.ts';
+
+type SecretId = string;
+
+/** Stores a secret, with or without its payload. `readBody` gives the parsed JSON once the right is established. */
+export async function createSecret(
+  coffer: Coffer,
+  caller: Caller,
+  readBody: () => Promise<unknown>,
+): Promise<SecretId> {
+  return await operate(coffer, caller, {
+    action: 'secrets:post',
+    name: 'Secret creation',
+    run: async () => {
+      const { payloadBytesMax } = coffer.limits;
+      const wanted = parseNewSecret(await readBody(), { now: coffer.clock.now(), payloadBytesMax });
+      try {
+        const project = await coffer.keyring.useProject(requireProject(caller));
+        return await insertSecret(coffer, caller, project, wanted);
+      } finally {
+        if (wanted.payload !== null) wipe(wanted.payload);
+      }
+    },
+  });
+}
+
+async function insertSecret(
+  coffer: Coffer,
+  caller: Caller,
+  project: ProjectRow,
+  wanted: NewSecret,
+): Promise<SecretId> {
+  const { db, keyring, clock } = coffer;
+  const id = randomUUID();
+  const sealed = wanted.payload && (await keyring.seal('secret', project, id, wanted.payload));
+  const created = clock.now();
+  const row = await sealRow(keyring, 'secrets', {
+    id,
+    project_id: project.id,
+    creator_id: caller.actor.userId === '' ? null : caller.actor.userId,
+    name: wanted.name,
+    secret_type: wanted.secretType,
+    status: 'ACTIVE',
+    algorithm: wanted.algorithm,
+    bit_length: wanted.bitLength,
+    mode: wanted.mode,
+    expiration: wanted.expiration,
+    content_type: wanted.contentType,
+    user_metadata: null,
+    acl: null,
+    payload_head: sealed?.payload_head ?? null,
+    dek: sealed?.dek ?? null,
+    created,
+    updated: created,
+    revision: 1n,
+    epoch: project.active_epoch,
+  });
+  await insertRow(db, 'secrets', row, {
+    unsealed: { payload_body: sealed?.payload_body ?? null },
+    resting: { table: 'projects', id: project.id, seal: project.seal },
+  });
+  return id;
+}
+
+/** The secret's verified row: everything but its payload. */
+export async function getSecret(coffer: Coffer, caller: Caller, id: SecretId): Promise<SecretRow> {
+  return await operate(coffer, caller, {
+    ...onSecret(coffer, id, 'secret:get', 'Secret retrieval'),
+    run: async (secret) => secret,
+  });
+}
+
+/** The payload and its stored content type. The caller owns the bytes and wipes them. */
+export async function readPayload(
+  coffer: Coffer,
+  caller: Caller,
+  id: SecretId,
+  name: string,
+): Promise<Payload> {
+  return await operate(coffer, caller, {
+    action: 'secret:decrypt',
+    name,
+    load: async () => await loadSecret(coffer, id, await findSecretWithPayload(coffer.db, id)),
+    target: secretTarget,
+    run: async ({ project_id, epoch, dek, payload_head, payload_body, content_type }) => {
+      if (dek === null || payload_head === null || content_type === null) {
+        throw new CofferError('not_found', 'Not Found. Sorry but your secret has no payload.');
+      }
+      if (payload_body === null) throw new CofferError('integrity_violation', 'Integrity Violation');
+      const sealed = { epoch, dek, payload_head, payload_body };
+      const payload = await coffer.keyring.open('secret', project_id, id, sealed);
+      // The column is sealed: it holds what a writer of ours put there.
+      return { contentType: content_type as StoredType, payload };
+    },
+  });
+}
+
+/** Gives a secret its payload, once. `readUpload` gives what was sent, once the right is established. */
+export async function uploadPayload(
+  coffer: Coffer,
+  caller: Caller,
+  id: SecretId,
+  readUpload: () => Promise<Upload>,
+): Promise<void> {
+  await operate(coffer, caller, {
+    ...onSecret(coffer, id, 'secret:put', 'Secret update'),
+    run: async (secret) => {
+      const upload = await readUpload();
+      const { payloadBytesMax } = coffer.limits;
+      const payload = decodeUpload(upload, { payloadBytesMax, hasPayload: secret.dek !== null });
+      await writePayload(coffer, secret, payload);
+    },
+  });
+}
+
+async function writePayload(
+  coffer: Coffer,
+  secret: SecretRow,
+  { contentType, payload }: Payload,
+): Promise<void> {
+  const { db, keyring, clock } = coffer;
+  const { id, project_id, epoch } = secret;
+  const { payload_body, ...columns } = await keyring.sealAt('secret', project_id, epoch, id, payload);
+  const changes = { ...columns, content_type: contentType, updated: clock.now() };
+  await updateRow(db, keyring, 'secrets', secret, changes, { payload_body });
+}
+
+/** Deletes the row: key and ciphertext are gone. `checkQuery` runs once the right is established. */
+export async function deleteSecret(
+  coffer: Coffer,
+  caller: Caller,
+  id: SecretId,
+  checkQuery: () => void,
+): Promise<void> {
+  await operate(coffer, caller, {
+    ...onSecret(coffer, id, 'secret:delete', 'Secret deletion'),
+    run: async (secret) => {
+      checkQuery();
+      await deleteRow(coffer.db, 'secrets', secret);
+    },
+  });
+}
+
+/** A page of the caller's project. A row that does not verify is left out, counted and logged; the rest is served. */
+export async function listProjectSecrets(
+  coffer: Coffer,
+  caller: Caller,
+  readFilter: () => SecretFilter,
+  page: { offset: number; limit: number },
+): Promise<{ secrets: SecretRow[]; total: number }> {
+  return await operate(coffer, caller, {
+    action: 'secrets:get',
+    name: 'Secret(s) retrieval',
+    run: async () => {
+      const projectId = requireProject(caller);
+      const { rows, total } = await listSecrets(coffer.db, projectId, readFilter(), page);
+      const opened = await Promise.allSettled(
+        rows.map(async (row) => await openRow(coffer.keyring, 'secrets', { project_id: projectId }, row)),
+      );
+      const secrets = opened.flatMap((outcome) => {
+        if (outcome.status === 'fulfilled')
+          return hasEnded(outcome.value, coffer.clock.now()) ? [] : [outcome.value];
+        const { reason } = outcome;
+        if (!(reason instanceof CofferError && reason.code === 'integrity_violation')) throw reason;
+        coffer.integrityViolations.count('secrets', caller.requestId);
+        return [];
+      });
+      return { secrets, total };
+    },
+  });
+}
+
+/** The part of an operation that every change of one secret has in common. */
+export function onSecret(
+  coffer: Coffer,
+  id: SecretId,
+  action: Action,
+  name: string,
+): {
+  action: Action;
+  name: string;
+  load: () => Promise<SecretRow>;
+  target: (secret: SecretRow) => Target & { id: string };
+} {
+  return {
+    action,
+    name,
+    load: async () => await loadSecret(coffer, id, await findSecret(coffer.db, id)),
+    target: secretTarget,
+  };
+}
+
+/** Expired means that the database's or this server's clock says so: then the secret is not there. */
+async function loadSecret<R extends FoundSecret>(
+  coffer: Coffer,
+  id: SecretId,
+  row: R | undefined,
+): Promise<R> {
+  if (row === undefined) throw new CofferError('not_found', 'Secret not found.');
+  await openRow(coffer.keyring, 'secrets', { id }, row);
+  if (row.ended === true || hasEnded(row, coffer.clock.now())) {
+    throw new CofferError('not_found', 'Secret not found.');
+  }
+  return row;
+}
+
+function secretTarget(secret: SecretRow): Target & { id: string } {
+  return {
+    id: secret.id,
+    projectId: secret.project_id,
+    creatorId: secret.creator_id,
+    ...aclTarget(secret.acl),
+  };
+}
+
+/** The edge and the policy refuse a token without a project before this is reached. */
+function requireProject(caller: Caller): string {
+  if (caller.actor.projectId === null) throw new CofferError('forbidden', '');
+  return caller.actor.projectId;
+}
