@@ -5,6 +5,9 @@ import type { CommandModule } from './command.ts';
  * short.
  */
 export const nouns: Readonly<Record<string, () => Promise<CommandModule>>> = {
+  login: () => import('./login.ts'),
+  secret: () => import('./secret.ts'),
+  run: () => import('./run.ts'),
   keyring: () => import('./keyring.ts'),
   config: () => import('./config.ts'),
 };
