@@ -5,7 +5,7 @@ const RETRY_AFTER_SECONDS = 1;
 /** Classes and codes of SQLSTATE (PostgreSQL, appendix A) that say: not now. */
 const UNAVAILABLE = /^(08...|57P0[0-9]|25006|53...|40001|40P01|55P03|57014|58...)$/;
 /** Errors of sockets and of `pg` itself, which carry no SQLSTATE. */
-const UNAVAILABLE_SYSTEM = /^(ECONN|EPIPE|ENOENT$|EACCES$|ETIMEDOUT|EAI_|EHOSTUNREACH|ENETUNREACH)/;
+const UNAVAILABLE_SYSTEM = /^(ECONN|EPIPE|ENOENT$|EACCES$|ETIMEDOUT|EAI_|ENOTFOUND|EHOSTUNREACH|ENETUNREACH)/;
 const UNAVAILABLE_MESSAGE =
   /connection terminated|timeout exceeded when trying to connect|query read timeout|not queryable|pool after calling end|client was closed/i;
 

@@ -45,7 +45,12 @@ const INT8 = 20;
 
 /** Connects lazily: a database that is away fails the query, with `unavailable`, never the process. */
 export function openDatabase(options: DatabaseOptions): Db {
-  const { connection, connectionsMax = 16, statementTimeoutMs = 10_000, onConnectionError = () => {} } = options;
+  const {
+    connection,
+    connectionsMax = 16,
+    statementTimeoutMs = 10_000,
+    onConnectionError = () => {},
+  } = options;
   const pool = new pg.Pool({
     ...(typeof connection === 'string' ? { connectionString: connection } : connection),
     max: connectionsMax,
@@ -94,7 +99,7 @@ async function runTransaction<T>(pool: pg.Pool, use: (tx: Queryable) => Promise<
   try {
     await ask(client, { text: 'BEGIN' });
     const result = await use({ query: async (statement) => await ask(client, statement) });
-    await ask(client, { text: 'COMMIT' });
+    await commit(client);
     return result;
   } catch (error) {
     await client.query('ROLLBACK').catch((failure: Error) => {
@@ -104,6 +109,12 @@ async function runTransaction<T>(pool: pg.Pool, use: (tx: Queryable) => Promise<
   } finally {
     client.release(broken);
   }
+}
+
+/** PostgreSQL answers COMMIT with ROLLBACK when a statement failed and `use` went on all the same. */
+async function commit(client: pg.PoolClient): Promise<void> {
+  const { command } = (await ask(client, { text: 'COMMIT' })) as { command?: string };
+  if (command !== 'COMMIT') throw new Error('the transaction failed before, and was rolled back');
 }
 
 /** Kysely without a connection: statements are run by `Db.query`, which maps failures. */
