@@ -71,11 +71,16 @@ function encodeValue(field: Field, depth: number): Uint8Array {
       if (Number.isNaN(field.value.getTime())) throw new Error('an invalid date has no encoding');
       return int64(BigInt(field.value.getTime()));
     case 'uuid':
-      if (!UUID_PATTERN.test(field.value)) throw new Error('not a lowercase, dashed uuid');
+      if (!isUuid(field.value)) throw new Error('not a lowercase, dashed uuid');
       return Buffer.from(field.value.replaceAll('-', ''), 'hex');
     case 'list':
       return encodeFields(field.value, depth + 1);
   }
+}
+
+/** Whether the encoder takes it as a uuid: lowercase and dashed, as PostgreSQL prints it. */
+export function isUuid(value: string): boolean {
+  return UUID_PATTERN.test(value);
 }
 
 function int64(value: bigint): Buffer {

@@ -1,7 +1,24 @@
-import { type Field, boolean, bytes, encodeMessage, integer, text, time, uuid } from '../crypto/encoding.ts';
+import {
+  type Field,
+  boolean,
+  bytes,
+  encodeMessage,
+  integer,
+  isUuid,
+  text,
+  time,
+  uuid,
+} from '../crypto/encoding.ts';
 import { makeRowSeal, readSealLayout, verifyRowSeal } from '../crypto/row-seal.ts';
 import { CofferError } from '../errors.ts';
-import { type ColumnType, LAYOUTS, type Layout, layoutToWrite, sealedColumns, sealingProject } from './layouts.ts';
+import {
+  type ColumnType,
+  LAYOUTS,
+  type Layout,
+  layoutToWrite,
+  sealedColumns,
+  sealingProject,
+} from './layouts.ts';
 import type { Queryable } from './open.ts';
 import type { SealedRows, SealedTable } from './schema.ts';
 
@@ -93,7 +110,7 @@ function rowMessage(installationId: Uint8Array, table: string, layout: Layout, r
 /** @throws CofferError `integrity_violation` for a value that a column of this type cannot give. */
 function columnField(type: ColumnType, value: unknown): Field {
   if (value === null) return { kind: 'null' };
-  if (type === 'uuid' && typeof value === 'string') return uuid(value);
+  if (type === 'uuid' && typeof value === 'string' && isUuid(value)) return uuid(value);
   if (type === 'text' && typeof value === 'string') return text(value);
   if (type === 'bytea' && value instanceof Uint8Array) return bytes(value);
   if (type === 'bigint' && typeof value === 'bigint') return integer(value);
@@ -178,14 +195,19 @@ export async function swapRow<T extends SealedTable>(
 }
 
 /** Deletes the row that was read. @throws StaleRow when it changed or went since. */
-export async function deleteRow<T extends SealedTable>(db: Queryable, table: T, old: SealedRows[T]): Promise<void> {
+export async function deleteRow<T extends SealedTable>(
+  db: Queryable,
+  table: T,
+  old: SealedRows[T],
+): Promise<void> {
   const text = `DELETE FROM ${table} WHERE id = $1 AND seal = $2`;
   const { rowCount } = await db.query({ name: `delete-${table}`, text, values: [old.id, old.seal] });
   if (rowCount !== 1) throw new StaleRow();
 }
 
 function sameValue(actual: unknown, expected: unknown): boolean {
-  if (actual instanceof Uint8Array && expected instanceof Uint8Array) return Buffer.compare(actual, expected) === 0;
+  if (actual instanceof Uint8Array && expected instanceof Uint8Array)
+    return Buffer.compare(actual, expected) === 0;
   if (actual instanceof Date && expected instanceof Date) return actual.getTime() === expected.getTime();
   return actual === expected;
 }
