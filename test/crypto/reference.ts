@@ -164,7 +164,7 @@ function quarter(x: Uint32Array, a: number, b: number, c: number, d: number): vo
     [c, d, b, 7],
   ] as const) {
     x[left] = x[left]! + x[right]!;
-    const mixed = x[other]! ^ x[left]!;
+    const mixed = x[other]! ^ x[left];
     x[other] = (mixed << bits) | (mixed >>> (32 - bits));
   }
 }
