@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import type { FastifyReply } from 'fastify';
 import { CofferError } from '../errors.ts';
 import type { HttpLimits } from './limits.ts';
 
@@ -20,8 +21,17 @@ const once: ReadonlySet<string> = new Set([
 
 const mediaType = /^[ \t]*[\w!#$%&'*+.^`|~-]+\/[\w!#$%&'*+.^`|~-]+[ \t]*(;|$)/;
 
-/** Refuses headers that two readers may understand differently. */
-export function checkHeaders(request: IncomingMessage, limits: HttpLimits): void {
+/** Refuses headers that two readers may understand differently, and all that follows on the same connection. */
+export function checkHeaders(request: IncomingMessage, reply: FastifyReply, limits: HttpLimits): void {
+  try {
+    requireOneMeaning(request, limits);
+  } catch (error) {
+    reply.header('connection', 'close');
+    throw error;
+  }
+}
+
+function requireOneMeaning(request: IncomingMessage, limits: HttpLimits): void {
   const raw = request.rawHeaders;
   if (raw.length > limits.headersMax * 2) throw new CofferError('headers_too_large', 'Too many headers.');
   const seen: string[] = [];

@@ -109,7 +109,7 @@ function addManners(app: FastifyInstance, overload: Overload, limits: HttpLimits
 
   app.addHook('onRequest', (request, reply, done) => {
     setHeaders(reply, manners);
-    checkHeaders(request.raw, limits);
+    checkHeaders(request.raw, reply, limits);
     if (request.url.includes('%00')) throw new CofferError('bad_request', 'The address contains a NUL.');
     if (request.method === 'OPTIONS') {
       void reply.code(200).send();

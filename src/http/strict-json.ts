@@ -1,4 +1,5 @@
 import { CofferError } from '../errors.ts';
+import { stripText } from './python-text.ts';
 
 const depthMax = 32;
 
@@ -53,20 +54,9 @@ function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null;
 }
 
-// what Python's str.strip() strips: unlike trim() the information separators and NEL, and not the byte order mark
-const space = '[\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]';
-const leading = new RegExp(`^${space}+`);
-const single = new RegExp(space);
-
-function strip(text: string): string {
-  let end = text.length;
-  while (end > 0 && single.test(text.charAt(end - 1))) end -= 1;
-  return text.slice(0, end).replace(leading, '');
-}
-
 /** Every string of a value without the whitespace around it, at any depth; keys are left alone. */
 export function stripStrings(value: unknown): unknown {
-  if (typeof value === 'string') return strip(value);
+  if (typeof value === 'string') return stripText(value);
   if (Array.isArray(value)) return value.map(stripStrings);
   if (!isObject(value)) return value;
   return Object.fromEntries(Object.entries(value).map(([key, child]) => [key, stripStrings(child)]));

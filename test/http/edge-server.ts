@@ -135,5 +135,5 @@ export async function rawRequest(
 }
 
 export function statusesOf(received: string): number[] {
-  return [...received.matchAll(/^HTTP\/1\.1 ([0-9]{3}) /gm)].map((match) => Number(match[1]));
+  return [...received.matchAll(/HTTP\/1\.1 ([0-9]{3}) /g)].map((match) => Number(match[1]));
 }
