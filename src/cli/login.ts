@@ -2,8 +2,8 @@ import { type Credentials, credentialsFromEnvironment } from '../client/index.ts
 import { type Command, type CommandContext, stringFlag, UsageError } from './command.ts';
 import { connect, connectionFlags, flaggedEnvironment } from './connection.ts';
 import { exitCodes } from './exit-codes.ts';
+import { readHidden } from './hidden-input.ts';
 import { chooseFormat, type Format, formatOne, outputFlag } from './output.ts';
-import { readPassword } from './prompt.ts';
 import { tokenPath, writeStoredToken } from './stored-token.ts';
 
 const formats: readonly Format[] = ['table', 'json', 'yaml', 'env'];
@@ -32,7 +32,9 @@ async function credentialsOf(context: CommandContext): Promise<Credentials> {
     throw new UsageError('who logs in? coffer login --user NAME --project NAME, or set OS_USERNAME');
   }
   const user = env['OS_USERNAME'] ?? env['OS_USER_ID'];
-  env['OS_PASSWORD'] = await readPassword(context, `Password of ${user}`);
+  env['OS_PASSWORD'] = await readHidden(context, `Password of ${user}: `);
+  if (env['OS_PASSWORD'] === '')
+    throw new UsageError('the password is empty: type it at the prompt or pipe it in');
   env['OS_AUTH_TYPE'] = 'password';
   const typed = credentialsFromEnvironment(env);
   if (typed === undefined) throw new UsageError('who logs in? coffer login --user NAME --project NAME');

@@ -2,7 +2,8 @@ import { randomBytes, randomInt } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { type CommandContext, stringFlag, UsageError } from './command.ts';
-import { promptHidden, readAll } from './prompt.ts';
+import { readHidden } from './hidden-input.ts';
+import { readAll } from './prompt.ts';
 
 const letters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 const digits = '0123456789';
@@ -47,7 +48,7 @@ export async function readValue(context: CommandContext): Promise<Buffer> {
   if (wish !== undefined) return generateValue(wish);
   if (path !== undefined) return readValueFile(context, path);
   if (context.stdin.isTTY) {
-    const typed = await promptHidden(context, 'Value (not shown)');
+    const typed = Buffer.from(await readHidden(context, 'Value (not shown): '));
     if (typed.length === 0) throw new UsageError('the value is empty');
     return typed;
   }
