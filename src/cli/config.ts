@@ -1,49 +1,39 @@
 import type { Origin } from '../config.ts';
-import { type Command, UsageError, stringFlag } from './command.ts';
+import { type Command, UsageError } from './command.ts';
 import { exitCodes } from './exit-codes.ts';
+import { chooseFormat, type Format, formatList, outputFlag } from './output.ts';
 import { loadSettings, settingFlags } from './setting-flags.ts';
 
-const formats: Readonly<Record<string, (origins: readonly Origin[]) => string>> = {
-  table: formatTable,
-  json: (origins) => `${JSON.stringify(origins.map(pickShown), null, 2)}\n`,
-  env: (origins) =>
-    origins
-      .filter(({ value }) => value !== null)
-      .map(({ name, value }) => `${name}=${value}\n`)
-      .join(''),
-};
+const formats: readonly Format[] = ['table', 'json', 'yaml', 'env'];
 
 const show: Command = {
   name: 'config',
   summary: 'Show each setting and where it came from; secrets as ***.',
   usage: '[flags]',
   example: 'coffer config -o json',
-  flags: {
-    output: { type: 'string', short: 'o', description: 'table, json or env.', placeholder: 'FORMAT' },
-    ...settingFlags(),
-  },
+  flags: { ...outputFlag(formats), ...settingFlags() },
   run: async (context) => {
-    if (context.positionals.length > 0) throw new UsageError('config: takes flags alone');
-    const name = stringFlag(context, 'output') ?? (context.stdout.isTTY ? 'table' : 'json');
-    const format = Object.hasOwn(formats, name) ? formats[name] : undefined;
-    if (format === undefined) throw new UsageError('config: --output is one of table, json, env');
-    context.stdout.write(format(loadSettings(context).origins));
+    if (context.positionals.length > 0) throw new UsageError('config takes flags alone');
+    const format = chooseFormat(context, formats);
+    const { origins } = loadSettings(context);
+    context.stdout.write(format === 'env' ? formatAsFile(origins) : formatAsList(origins, format));
     return exitCodes.done;
   },
 };
 
-function pickShown({ name, value, origin }: Origin): object {
-  return { name, value, origin };
+function formatAsList(origins: readonly Origin[], format: Format): string {
+  const rows = origins.map(({ name, value, otherwise, origin }) => {
+    return { setting: name, value: format === 'table' ? (value ?? `(${otherwise})`) : value, from: origin };
+  });
+  return formatList(rows, ['setting', 'value', 'from'], format);
 }
 
-function formatTable(origins: readonly Origin[]): string {
-  const rows = [['SETTING', 'VALUE', 'FROM'], ...origins.map(rowOf)];
-  const widths = [0, 1].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  return rows.map((row) => `${row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join('  ')}\n`).join('');
-}
-
-function rowOf({ name, value, otherwise, origin }: Origin): string[] {
-  return [name, value ?? `(${otherwise})`, origin];
+/** Lines that COFFER_CONFIG_FILE takes, but for what is hidden. */
+function formatAsFile(origins: readonly Origin[]): string {
+  return origins
+    .filter(({ name }) => name !== 'COFFER_CONFIG_FILE')
+    .map(({ name, value }) => (value === null ? '' : `${name}=${value}\n`))
+    .join('');
 }
 
 export const commands: readonly Command[] = [show];

@@ -21,9 +21,9 @@ describe('coffer config', () => {
     const piped = await runCoffer(['config', '--policy', 'secure'], { env, cwd });
     expect(piped.code).toBe(0);
     const shown = JSON.parse(piped.stdout) as unknown[];
-    expect(shown).toContainEqual({ name: 'COFFER_REGION', value: 'north', origin: 'environment' });
-    expect(shown).toContainEqual({ name: 'COFFER_POLICY', value: 'secure', origin: 'flag --policy' });
-    expect(shown).toContainEqual({ name: 'COFFER_LISTEN', value: '127.0.0.1:9311', origin: 'default' });
+    expect(shown).toContainEqual({ setting: 'COFFER_REGION', value: 'north', from: 'environment' });
+    expect(shown).toContainEqual({ setting: 'COFFER_POLICY', value: 'secure', from: 'flag --policy' });
+    expect(shown).toContainEqual({ setting: 'COFFER_LISTEN', value: '127.0.0.1:9311', from: 'default' });
 
     const table = await runCoffer(['config'], { env, cwd, stdoutIsTerminal: true });
     expect(table.stdout).toMatch(/^SETTING +VALUE +FROM/);
