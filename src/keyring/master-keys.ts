@@ -15,6 +15,7 @@ export interface MasterKeys {
 const INSTALLATION_BYTES = 16;
 const FILE_BYTES_MAX = 64 * 1024;
 const ID_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+const ID_RULE = 'a key id is 1 to 64 letters, digits, dots, dashes or underscores';
 
 /**
  * Reads a keyring file, which only its owner may read or write.
@@ -61,7 +62,7 @@ export function parseKeyring(path: string, content: Uint8Array): MasterKeys {
         throw bad('an installation id is 32 hexadecimal digits, not all zero');
     } else if (keyword === 'key') {
       const id = Buffer.from(first ?? []).toString('latin1');
-      if (!ID_PATTERN.test(id)) throw bad('a key id is 1 to 64 letters, digits, dots, dashes or underscores');
+      if (!ID_PATTERN.test(id)) throw bad(ID_RULE);
       if (keys.has(id)) throw bad('this key id is taken already');
       const key = decodeHex(second, KEY_BYTES);
       if (key === null) throw bad('a key is 64 hexadecimal digits, not all zero');
@@ -81,9 +82,10 @@ export function parseKeyring(path: string, content: Uint8Array): MasterKeys {
 /**
  * Writes a new keyring with one random master key, mode 0600, and syncs it to the disk.
  *
- * @throws CofferError `configuration` when the file exists: a keyring is never overwritten.
+ * @throws CofferError `configuration` when the file exists: a keyring is never overwritten; or for an id that is none.
  */
 export async function createKeyringFile(path: string, masterKeyId: string): Promise<void> {
+  if (!ID_PATTERN.test(masterKeyId)) throw refuse(path, `cannot be made: ${ID_RULE}`);
   const file = await open(path, 'wx', 0o600).catch((cause: NodeJS.ErrnoException) => {
     const why = cause.code === 'EEXIST' ? 'exists already' : `cannot be made (${cause.code ?? 'unknown'})`;
     throw refuse(path, `${why}. A keyring is never overwritten`);
