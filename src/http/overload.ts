@@ -38,9 +38,10 @@ export class Overload implements InFlight {
     this.#watch.unref();
   }
 
+  /** For a request that is counted already. */
   check(): void {
     if (this.#draining) throw this.#refusal('The server is shutting down; try again.');
-    if (this.#lagging || this.count >= this.#limits.inFlightMax) {
+    if (this.#lagging || this.count > this.#limits.inFlightMax) {
       throw this.#refusal('The server is overloaded; try again.');
     }
   }
