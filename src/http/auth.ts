@@ -18,7 +18,7 @@ export function unauthorized(): CofferError {
  * The token of `X-Auth-Token` or of `Authorization: Bearer`. Two that differ are refused with 400, not 401: on a 401
  * keystoneauth would log in again and repeat the same contradiction.
  */
-export function readToken(headers: IncomingHttpHeaders): string {
+function readToken(headers: IncomingHttpHeaders): string {
   const token = headers['x-auth-token'];
   const bearer = /^bearer +(\S+)$/i.exec(headers.authorization ?? '')?.[1];
   if (typeof token !== 'string' || token === '') {

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { CofferError } from '../errors.ts';
-import { errorReply } from './errors.ts';
+import { errorReply, outcomes } from './errors.ts';
 
 const byCode: ReadonlyMap<string, CofferError> = new Map([
   ['HPE_HEADER_OVERFLOW', new CofferError('headers_too_large', 'The headers are too large.')],
@@ -36,12 +36,9 @@ export function answerClientError(
     socket.destroy();
     return;
   }
-  const { status, body } = errorReply(byCode.get(error.code ?? '') ?? malformed, {
-    surface: 'other',
-    accept: undefined,
-    publicUrl: '',
-  });
-  const { title } = JSON.parse(body) as { title: string };
+  const failure = byCode.get(error.code ?? '') ?? malformed;
+  const { status, title } = outcomes[failure.code];
+  const { body } = errorReply(failure, { surface: 'other', accept: undefined, publicUrl: '' });
   const head = [
     `HTTP/1.1 ${status} ${title}`,
     'Content-Type: application/json',

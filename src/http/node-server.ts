@@ -26,7 +26,10 @@ export function createNodeServer(
   const server =
     tls === undefined
       ? createServer(options, handler)
-      : createTlsServer({ ...options, ...tls, minVersion: 'TLSv1.2' }, handler);
+      : createTlsServer(
+          { ...options, ...tls, minVersion: 'TLSv1.2', handshakeTimeout: options.headersTimeout },
+          handler,
+        );
   // one more than allowed, so that a header too many is seen and refused rather than dropped
   server.maxHeadersCount = limits.headersMax + 1;
   server.maxConnections = limits.connectionsMax;

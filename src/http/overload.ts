@@ -19,12 +19,12 @@ const watchMilliseconds = 500;
 /** Turns requests away at a bound, where each would otherwise wait for all before it. */
 export class Overload implements InFlight {
   count = 0;
+  draining = false;
   readonly #limits: HttpLimits;
   readonly #log: FailureLog;
   readonly #delay: IntervalHistogram | undefined;
   readonly #watch: NodeJS.Timeout;
   #lagging = false;
-  #draining = false;
   #refused = 0;
 
   constructor(limits: HttpLimits, log: FailureLog) {
@@ -40,14 +40,14 @@ export class Overload implements InFlight {
 
   /** For a request that is counted already. */
   check(): void {
-    if (this.#draining) throw this.#refusal('The server is shutting down; try again.');
+    if (this.draining) throw this.#refusal('The server is shutting down; try again.');
     if (this.#lagging || this.count > this.#limits.inFlightMax) {
       throw this.#refusal('The server is overloaded; try again.');
     }
   }
 
   drain(): void {
-    this.#draining = true;
+    this.draining = true;
   }
 
   close(): void {

@@ -126,6 +126,8 @@ function addManners(app: FastifyInstance, overload: Overload, limits: HttpLimits
       request.inFlight = null;
     }
     discardRest(request.raw);
+    // kept open, it would keep the server from closing
+    if (overload.draining) reply.header('connection', 'close');
     // JSON has no charset (RFC 8259 §11), and Barbican's answers have none
     if (reply.getHeader('content-type') === 'application/json; charset=utf-8') {
       reply.header('content-type', 'application/json');

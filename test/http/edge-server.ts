@@ -39,7 +39,7 @@ export async function authenticate(token: string): Promise<Actor> {
 }
 
 /** Routes as the slices make them: the right first, then type and body. */
-export function registerRoutes(app: FastifyInstance): void {
+function registerRoutes(app: FastifyInstance): void {
   registerDiscovery(app, { publicUrl, version: '9.9.9' });
   const authorize = (roles: readonly string[]) => {
     if (!roles.includes('creator')) throw new CofferError('forbidden', 'not allowed');

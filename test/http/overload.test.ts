@@ -115,3 +115,34 @@ it('finishes what it began when it stops, and refuses what comes after on the sa
   expect(statuses[0]).toBe(200);
   await closed;
 });
+
+it('does not wait for connections that are kept open when it stops', async () => {
+  const held = gate();
+  edge = await startEdge({}, (app) => {
+    app.get('/v1/slow', { config: { actor: true } }, async () => {
+      await held.opened;
+      return { done: true };
+    });
+  });
+  const request = 'GET /v1/slow HTTP/1.1\r\nHost: x\r\nX-Auth-Token: good\r\n\r\n';
+  const idle = rawRequest(edge.port, [request.replace('slow', 'secrets')], 5_000);
+  const busy = rawRequest(edge.port, [request], 5_000);
+  await sleep(100);
+  const started = Date.now();
+  const closed = edge.app.close();
+  await sleep(50);
+  held.open();
+  await closed;
+  expect(Date.now() - started).toBeLessThan(1_000);
+  expect(statusesOf(await idle)).toEqual([200]);
+  expect(await busy).toMatch(/connection: close/i);
+});
+
+it('drops connections beyond its bound', async () => {
+  edge = await startEdge({ limits: { connectionsMax: 2 } });
+  const kept = [rawRequest(edge.port, [], 300), rawRequest(edge.port, [], 300)];
+  await sleep(50);
+  expect(await rawRequest(edge.port, ['GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n'], 200)).toBe('');
+  await Promise.all(kept);
+  expect((await ask('/health/live')).status).toBe(200);
+});
