@@ -1,5 +1,4 @@
 import { CofferError } from '../errors.ts';
-import { stripText } from './python-text.ts';
 
 const depthMax = 32;
 
@@ -52,12 +51,4 @@ function requireSoundText(text: string): void {
 
 function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null;
-}
-
-/** Every string of a value without the whitespace around it, at any depth; keys are left alone. */
-export function stripStrings(value: unknown): unknown {
-  if (typeof value === 'string') return stripText(value);
-  if (Array.isArray(value)) return value.map(stripStrings);
-  if (!isObject(value)) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, child]) => [key, stripStrings(child)]));
 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { parseStrictJson, stripStrings } from '../../src/http/strict-json.ts';
+import { parseStrictJson } from '../../src/http/strict-json.ts';
 import { CofferError } from '../../src/errors.ts';
 
 const parse = (text: string) => parseStrictJson(Buffer.from(text));
@@ -82,15 +82,4 @@ it('never fails in any other way, whatever the bytes', () => {
     }),
     { numRuns: 2_000 },
   );
-});
-
-it('strips every string at every depth as Python does, and no key', () => {
-  expect(
-    stripStrings({ ' a ': [' x\u0085', { b: '\u001c y \u3000' }], c: 1, d: null, e: '\ufeff z ' }),
-  ).toEqual({
-    ' a ': ['x', { b: 'y' }],
-    c: 1,
-    d: null,
-    e: '\ufeff z',
-  });
 });
