@@ -1,0 +1,102 @@
+import { randomBytes } from 'node:crypto';
+import { pino } from 'pino';
+import type { Coffer } from '../../src/coffer.ts';
+import { finishMigrations, migrate } from '../../src/db/migrate.ts';
+import { openDatabase } from '../../src/db/open.ts';
+import { CofferError } from '../../src/errors.ts';
+import { createHttpServer } from '../../src/http/server.ts';
+import { Keyring } from '../../src/keyring/keyring.ts';
+import { createSoftwareBackend } from '../../src/keyring/software-backend.ts';
+import type { Actor } from '../../src/policy/actor.ts';
+import type { RuleSetName } from '../../src/policy/can.ts';
+import { registerMetadataRoutes } from '../../src/secrets/metadata-routes.ts';
+import { registerSecretRoutes } from '../../src/secrets/routes.ts';
+import { createTestDatabase } from './database.ts';
+import { type Client, rawClient } from './raw-http.ts';
+
+export interface Who {
+  user?: string;
+  project?: string;
+}
+
+export interface KeyManager {
+  /** The base of references, which is not where it listens. */
+  publicUrl: string;
+  coffer: Coffer;
+  /** The clock of the server; the database keeps its own. */
+  clock: { offsetMilliseconds: number };
+  /** A client whose token has exactly these roles. */
+  as(roles: string | readonly string[], who?: Who): Client;
+  /** A client without a token. */
+  stranger(): Client;
+  stop(): Promise<void>;
+}
+
+/**
+ * The key manager over real HTTP, PostgreSQL and keyring. Tokens are not the subject here, so that each one just says
+ * whose it is.
+ */
+export async function startKeyManager(rules: RuleSetName = 'stock'): Promise<KeyManager> {
+  const database = await createTestDatabase();
+  const db = openDatabase({ connection: database.url });
+  await migrate(db);
+  const installationId = randomBytes(16);
+  const keyring = new Keyring({
+    db,
+    backend: createSoftwareBackend('software', {
+      installationId,
+      activeId: 'mk-1',
+      keys: new Map([['mk-1', randomBytes(32)]]),
+    }),
+    installationId,
+    now: Date.now,
+    date: () => new Date(),
+    finishedMigration: (await finishMigrations(db)).finished,
+  });
+  await db.transaction(async (tx) => await keyring.bootstrap(tx));
+  const clock = { offsetMilliseconds: 0 };
+  const log = pino({ level: 'silent' });
+  const publicUrl = 'https://kms.example:9311';
+  const coffer: Coffer = {
+    db,
+    keyring,
+    log,
+    rules,
+    publicUrl,
+    clock: { now: () => new Date(Date.now() + clock.offsetMilliseconds) },
+    limits: { payloadBytesMax: 20_000, bodyBytesMax: 25_000, pageDefault: 10, pageMax: 100 },
+    integrityViolations: { count: () => {} },
+    formerUrls: [],
+    region: 'RegionOne',
+  };
+  const app = createHttpServer({ publicUrl, log, authenticate: async (token) => readToken(token) });
+  registerSecretRoutes(app, coffer);
+  registerMetadataRoutes(app, coffer);
+  const base = await app.listen({ host: '127.0.0.1', port: 0 });
+  return {
+    publicUrl,
+    coffer,
+    clock,
+    as: (roles, who = {}) => rawClient(base, writeToken([roles].flat(), who)),
+    stranger: () => rawClient(base, undefined),
+    stop: async () => {
+      await app.close();
+      keyring.close();
+      await db.close();
+      await database.drop();
+    },
+  };
+}
+
+function writeToken(roles: readonly string[], { user = 'user-1', project = 'project-1' }: Who): string {
+  const actor: Actor = { userId: user, projectId: project, roles, domainId: null, auditId: 'test' };
+  return Buffer.from(JSON.stringify(actor)).toString('base64url');
+}
+
+function readToken(token: string): Actor {
+  try {
+    return JSON.parse(Buffer.from(token, 'base64url').toString()) as Actor;
+  } catch {
+    throw new CofferError('unauthorized', 'The request you have made requires authentication.');
+  }
+}
