@@ -36,7 +36,10 @@ export function decodeAcl(encoded: Uint8Array): Acl {
 }
 
 /** What the policy sees of a row's ACL. A row without one is open to its project's readers. */
-export function aclTarget(encoded: Uint8Array | null): { projectAccess: boolean; readUsers: readonly string[] } {
+export function aclTarget(encoded: Uint8Array | null): {
+  projectAccess: boolean;
+  readUsers: readonly string[];
+} {
   if (encoded === null) return { projectAccess: true, readUsers: [] };
   const { projectAccess, users } = decodeAcl(encoded);
   return { projectAccess, readUsers: users };

@@ -28,7 +28,10 @@ const IN_FLIGHT_MAX = 3;
  * trip and a plan are paid once for all of them. A row reaches whoever asked for its key, never by position.
  */
 export function createLookups(query: <R>(statement: Statement) => Promise<Answer<R>>): Lookups {
-  const queues = new Map<string, { lookup: Lookup<unknown>; waiting: Map<string, Waiting[]>; inFlight: number }>();
+  const queues = new Map<
+    string,
+    { lookup: Lookup<unknown>; waiting: Map<string, Waiting[]>; inFlight: number }
+  >();
 
   return {
     find: async <R>(lookup: Lookup<R>, key: string) =>
@@ -46,7 +49,11 @@ export function createLookups(query: <R>(statement: Statement) => Promise<Answer
       }),
   };
 
-  function drain(queue: { lookup: Lookup<unknown>; waiting: Map<string, Waiting[]>; inFlight: number }): void {
+  function drain(queue: {
+    lookup: Lookup<unknown>;
+    waiting: Map<string, Waiting[]>;
+    inFlight: number;
+  }): void {
     while (queue.waiting.size > 0 && queue.inFlight < IN_FLIGHT_MAX) {
       const batch = new Map([...queue.waiting].slice(0, KEYS_MAX));
       for (const key of batch.keys()) queue.waiting.delete(key);

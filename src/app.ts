@@ -1,0 +1,50 @@
+import type { FastifyInstance } from 'fastify';
+import type { Coffer } from './coffer.ts';
+import { CofferError } from './errors.ts';
+import type { Metrics } from './health/metrics.ts';
+import { type HealthOptions, registerHealthRoutes } from './health/routes.ts';
+import { registerDiscovery } from './http/discovery.ts';
+import { createHttpServer, type HttpServerOptions } from './http/server.ts';
+
+import type { Identity } from './identity/identity.ts';
+import { registerIdentityRoutes } from './identity/routes.ts';
+import { registerMetadataRoutes } from './secrets/metadata-routes.ts';
+import { registerSecretRoutes } from './secrets/routes.ts';
+
+export interface AppOptions {
+  coffer: Coffer;
+  identity: Identity;
+  metrics: Metrics;
+  http: HttpServerOptions;
+  health: HealthOptions;
+  /** Of the package. */
+  version: string;
+}
+
+/** Every plugin and every route, on one page. It does not listen. */
+export function createApp({ coffer, identity, metrics, http, health, version }: AppOptions): FastifyInstance {
+  const app = createHttpServer(http);
+  observe(app, metrics);
+
+  registerDiscovery(app, { publicUrl: coffer.publicUrl, version });
+  registerHealthRoutes(app, coffer, health);
+  registerIdentityRoutes(app, coffer, identity);
+
+  registerSecretRoutes(app, coffer);
+  registerMetadataRoutes(app, coffer);
+  return app;
+}
+
+function observe(app: FastifyInstance, metrics: Metrics): void {
+  app.addHook('onResponse', (request, reply, done) => {
+    const route = request.routeOptions.url ?? 'unknown';
+    metrics.observeRequest(request.method, route, reply.statusCode, reply.elapsedTime / 1000);
+    done();
+  });
+  app.addHook('onError', (request, _reply, error, done) => {
+    if (error instanceof CofferError && error.code === 'integrity_violation') {
+      metrics.countIntegrityViolation(request.routeOptions.url ?? 'unknown');
+    }
+    done();
+  });
+}

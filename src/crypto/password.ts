@@ -1,0 +1,57 @@
+import { hash, verify } from '@node-rs/argon2';
+import { CofferError } from '../errors.ts';
+
+/** The package's number of Argon2id: its const enum cannot be imported. */
+const ARGON2ID = 2;
+/** RFC 9106 §4, second recommended option (64 MiB, 3 passes, 4 lanes). */
+const OPTIONS = { algorithm: ARGON2ID, memoryCost: 65_536, timeCost: 3, parallelism: 4 } as const;
+const AT_ONCE_MAX = 2;
+const WAITING_MAX = 32;
+export const PASSWORD_BYTES_MAX = 4_096;
+
+export interface PasswordHasher {
+  /** An argon2id hash in PHC form. */
+  hash(password: string): Promise<string>;
+  /** Whether the password is the one that was hashed; with null it takes as long and says no. */
+  verify(hashed: string | null, password: string): Promise<boolean>;
+}
+
+/**
+ * argon2id, off the event loop, two at a time behind a bounded queue: 64 at once would take 4 GiB.
+ *
+ * Both methods throw CofferError `unavailable` when the queue is full.
+ */
+export async function createPasswordHasher(): Promise<PasswordHasher> {
+  const gate = createGate();
+  // What an unknown user is compared with, so that the answer takes as long as for one who exists.
+  const nobody = await hash(crypto.randomUUID(), OPTIONS);
+  return {
+    hash: async (password) => await gate(async () => await hash(password, OPTIONS)),
+    verify: async (hashed, password) => {
+      const matches = await gate(async () => await verify(hashed ?? nobody, password));
+      return matches && hashed !== null;
+    },
+  };
+}
+
+function createGate(): <T>(work: () => Promise<T>) => Promise<T> {
+  let running = 0;
+  const waiting: (() => void)[] = [];
+  return async (work) => {
+    if (running >= AT_ONCE_MAX) {
+      if (waiting.length >= WAITING_MAX) {
+        throw new CofferError('unavailable', 'Too many log-ins at once; try again.', {
+          retryAfterSeconds: 2,
+        });
+      }
+      await new Promise<void>((resolve) => waiting.push(resolve));
+    } else running += 1;
+    try {
+      return await work();
+    } finally {
+      const next = waiting.shift();
+      if (next === undefined) running -= 1;
+      else next();
+    }
+  };
+}

@@ -1,0 +1,67 @@
+import type { RevisionMemory } from '../db/revisions.ts';
+import { CofferError } from '../errors.ts';
+import { type Actor, expandRoles } from '../policy/actor.ts';
+import { type IdentityParts, type Rights, readRights } from './rights.ts';
+import type { TokenClaims } from './tokens.ts';
+
+const AGE_MAX_MS = 5_000;
+const ENTRIES_MAX = 10_000;
+
+interface Entry {
+  rights: Promise<Rights | undefined>;
+  roles: Promise<string[]>;
+  expires: number;
+}
+
+export interface Actors {
+  /** @throws CofferError `unauthorized` when the user or project is gone, disabled, or revoked the token. */
+  find(claims: TokenClaims): Promise<{ actor: Actor; rights: Rights }>;
+  /** Rights are read anew from now on. */
+  forget(): void;
+}
+
+/** What a token's user may do, at most 5 s old. */
+export function createActors(parts: IdentityParts, memory: RevisionMemory): Actors {
+  const entries = new Map<string, Entry>();
+
+  const read = (key: string, claims: TokenClaims): Entry => {
+    const rights = readRights(parts, memory, claims.sub, claims.prj ?? null);
+    const roles = rights.then((found) => expandRoles(found?.roles.map(({ name }) => name) ?? []));
+    const entry = { rights, roles, expires: performance.now() + AGE_MAX_MS };
+    if (entries.size >= ENTRIES_MAX) entries.clear();
+    entries.set(key, entry);
+    roles.catch(() => {
+      if (entries.get(key) === entry) entries.delete(key);
+    });
+    return entry;
+  };
+
+  return {
+    find: async (claims) => {
+      const key = `${claims.sub}/${claims.prj ?? ''}`;
+      const known = entries.get(key);
+      const entry = known !== undefined && known.expires > performance.now() ? known : read(key, claims);
+      const [rights, roles] = await Promise.all([entry.rights, entry.roles]);
+      if (rights === undefined || isBefore(claims, rights.user.tokens_valid_from)) throw refused();
+      if (isBefore(claims, rights.project?.tokens_valid_from ?? null)) throw refused();
+      const { user, project } = rights;
+      const actor: Actor = {
+        userId: user.id,
+        projectId: project?.id ?? null,
+        roles,
+        domainId: user.domain_id,
+        auditId: claims.jti,
+      };
+      return { actor, rights };
+    },
+    forget: () => entries.clear(),
+  };
+}
+
+function isBefore(claims: TokenClaims, validFrom: Date | null): boolean {
+  return validFrom !== null && claims.iat * 1000 < validFrom.getTime();
+}
+
+function refused(): CofferError {
+  return new CofferError('unauthorized', 'The request you have made requires authentication.');
+}

@@ -1,0 +1,50 @@
+import type { PasswordHasher } from '../crypto/password.ts';
+import { CofferError } from '../errors.ts';
+import {
+  assignRole,
+  createProject,
+  createRole,
+  createUser,
+  getProject,
+  getRole,
+  getUser,
+  ROLE_NAMES,
+} from './administration.ts';
+import type { UserRow } from '../db/schema.ts';
+import { type IdentityParts, readAssignments } from './rights.ts';
+
+const ADMINISTRATOR = 'admin';
+const ADMINISTRATOR_ROLES = ['admin', 'key-manager:service-admin'] as const;
+
+/** The user `admin`, and whether all of the bootstrap is done. */
+export async function findAdministrator(
+  parts: IdentityParts,
+): Promise<{ user: UserRow; isComplete: boolean } | undefined> {
+  const user = await orUndefined(getUser(parts, ADMINISTRATOR));
+  if (user === undefined) return undefined;
+  return { user, isComplete: (await readAssignments(parts, user)).length >= ADMINISTRATOR_ROLES.length };
+}
+
+/** Makes roles, project and user `admin`, and its assignments. What is there is kept: it is run until it is through. */
+export async function bootstrapIdentity(
+  parts: IdentityParts,
+  passwords: PasswordHasher,
+  readPassword: () => Promise<string>,
+): Promise<void> {
+  for (const name of ROLE_NAMES) (await orUndefined(getRole(parts, name))) ?? (await createRole(parts, name));
+  const project =
+    (await orUndefined(getProject(parts, ADMINISTRATOR))) ?? (await createProject(parts, ADMINISTRATOR));
+  const user =
+    (await findAdministrator(parts))?.user ??
+    (await createUser(parts, passwords, ADMINISTRATOR, await readPassword()));
+  for (const name of ADMINISTRATOR_ROLES) await assignRole(parts, user, project, await getRole(parts, name));
+}
+
+async function orUndefined<T>(finding: Promise<T>): Promise<T | undefined> {
+  try {
+    return await finding;
+  } catch (error) {
+    if (error instanceof CofferError && error.code === 'not_found') return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,78 @@
+import { createHash } from 'node:crypto';
+import { formatKeystoneTime } from '../http/timestamps.ts';
+import { expandRoles } from '../policy/actor.ts';
+import type { RoleRow } from '../db/schema.ts';
+import { DEFAULT_DOMAIN } from './administration.ts';
+import type { Rights } from './rights.ts';
+import type { TokenClaims } from './tokens.ts';
+
+export interface CatalogOptions {
+  publicUrl: string;
+  region: string;
+}
+
+/** The services and endpoints, from the configuration alone. Ids are stable: they are made of what they name. */
+export function formatCatalog({ publicUrl, region }: CatalogOptions): object[] {
+  const service = (type: string, name: string, url: string): object => ({
+    id: stableId(`service/${type}`),
+    type,
+    name,
+    endpoints: ['public', 'internal', 'admin'].map((kind) => ({
+      id: stableId(`endpoint/${type}/${kind}`),
+      interface: kind,
+      region,
+      region_id: region,
+      url,
+    })),
+  });
+  return [
+    service('identity', 'keystone', `${publicUrl}/identity/v3`),
+    // Without a version: clients add it, or discover it.
+    service('key-manager', 'barbican', publicUrl),
+  ];
+}
+
+/** The body that describes a token (contract §6.4); `allRoles` gives the implied ones their ids. */
+export function formatToken(
+  claims: TokenClaims,
+  rights: Rights,
+  allRoles: readonly RoleRow[],
+  catalog: object[] | undefined,
+): object {
+  const { user, project } = rights;
+  const roles = expandRoles(rights.roles.map(({ name }) => name)).map((name) => ({
+    id: allRoles.find((role) => role.name === name)?.id ?? stableId(`role/${name}`),
+    name,
+  }));
+  const scope = {
+    project: { id: project?.id, name: project?.name, domain: DEFAULT_DOMAIN },
+    is_domain: false,
+    roles,
+    ...(catalog === undefined ? {} : { catalog }),
+  };
+  return {
+    token: {
+      methods: claims.methods,
+      user: { id: user.id, name: user.name, domain: DEFAULT_DOMAIN, password_expires_at: null },
+      audit_ids: claims.audit_ids,
+      issued_at: formatKeystoneTime(new Date(claims.iat * 1000)),
+      expires_at: formatKeystoneTime(new Date(claims.exp * 1000)),
+      ...(project === null ? {} : scope),
+    },
+  };
+}
+
+/** The version document of `/identity/v3`, and in the list of `/identity`. */
+export function formatVersion(publicUrl: string): object {
+  return {
+    id: 'v3.14',
+    status: 'stable',
+    updated: '2020-04-07T00:00:00Z',
+    links: [{ rel: 'self', href: `${publicUrl}/identity/v3/` }],
+    'media-types': [{ base: 'application/json', type: 'application/vnd.openstack.identity-v3+json' }],
+  };
+}
+
+function stableId(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 32);
+}

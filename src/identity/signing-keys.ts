@@ -1,0 +1,121 @@
+import { createPrivateKey, generateKeyPair, randomUUID } from 'node:crypto';
+import { promisify } from 'node:util';
+import type { Coffer } from '../coffer.ts';
+import { wipe } from '../crypto/envelope.ts';
+import { SYSTEM_PROJECT } from '../db/layouts.ts';
+import { insertRow, openRow, sealRow } from '../db/sealed.ts';
+import { CofferError } from '../errors.ts';
+import { type FoundSigningKey, listSigningKeys } from './queries.ts';
+import type { SigningKey, TokenKey } from './tokens.ts';
+
+type Parts = Pick<Coffer, 'db' | 'keyring' | 'clock'>;
+
+export interface SigningKeys {
+  /** Signs new tokens. @throws CofferError `unavailable` while there is none. */
+  current(): SigningKey;
+  find(id: string): TokenKey | undefined;
+  all(): readonly TokenKey[];
+  /** Reads the keys again and makes one when the youngest nears its end. At most once a second. */
+  refresh(): Promise<void>;
+  close(): void;
+}
+
+const DAY_MS = 24 * 60 * 60_000;
+const LIFE_MS = 90 * DAY_MS;
+const RENEW_BEFORE_MS = 30 * DAY_MS;
+const REFRESH_MIN_MS = 1_000;
+
+/** Ed25519 keys, each with its end written at birth; the private part is an envelope under the system's KEK. */
+export async function openSigningKeys(parts: Parts): Promise<SigningKeys> {
+  let keys = new Map<string, SigningKey>();
+  let last = 0;
+  let reading: Promise<void> | undefined;
+
+  const read = async (): Promise<void> => {
+    const rows = await listSigningKeys(parts.db);
+    const opened = await Promise.all(
+      rows.map(async (row) => keys.get(row.id) ?? (await openKey(parts, row))),
+    );
+    const next = new Map(opened.map((key) => [key.id, key]));
+    for (const [id, key] of keys) if (!next.has(id)) wipe(key.privateKeyPem);
+    keys = next;
+  };
+  const renew = async (): Promise<void> => {
+    await read();
+    const soon = parts.clock.now().getTime() + RENEW_BEFORE_MS;
+    if ([...keys.values()].some((key) => key.notAfter.getTime() > soon)) return;
+    await makeKey(parts);
+    await read();
+  };
+  await renew();
+
+  return {
+    current: () => {
+      const youngest = [...keys.values()].sort((a, b) => b.notAfter.getTime() - a.notAfter.getTime())[0];
+      if (youngest === undefined) throw new CofferError('unavailable', 'There is no signing key; try again.');
+      return youngest;
+    },
+    find: (id) => keys.get(id),
+    all: () => [...keys.values()],
+    refresh: async () => {
+      if (reading === undefined && Date.now() - last < REFRESH_MIN_MS) return;
+      last = Date.now();
+      reading ??= renew().finally(() => {
+        reading = undefined;
+      });
+      await reading;
+    },
+    close: () => {
+      for (const key of keys.values()) wipe(key.privateKeyPem);
+    },
+  };
+}
+
+async function makeKey({ db, keyring, clock }: Parts): Promise<void> {
+  const id = randomUUID();
+  const pair = await promisify(generateKeyPair)('ed25519');
+  const der = pair.privateKey.export({ type: 'pkcs8', format: 'der' });
+  try {
+    const system = await keyring.findProject(SYSTEM_PROJECT);
+    if (system === undefined) throw new CofferError('integrity_violation', 'Integrity Violation');
+    const { payload_body, ...columns } = await keyring.seal('signing-key', system, id, der);
+    const now = clock.now();
+    const row = await sealRow(keyring, 'signing_keys', {
+      id,
+      algorithm: 'EdDSA',
+      public_key: pair.publicKey.export({ type: 'spki', format: 'der' }),
+      ...columns,
+      not_before: now,
+      not_after: new Date(now.getTime() + LIFE_MS),
+      created: now,
+      updated: now,
+      revision: 1n,
+    });
+    await insertRow(db, 'signing_keys', row, { unsealed: { payload_body } });
+  } finally {
+    wipe(der);
+  }
+}
+
+async function openKey({ keyring }: Parts, row: FoundSigningKey): Promise<SigningKey> {
+  await openRow(keyring, 'signing_keys', { algorithm: 'EdDSA' }, row);
+  const der = await keyring.open('signing-key', SYSTEM_PROJECT, row.id, row);
+  try {
+    const privateKey = createPrivateKey({ key: Buffer.from(der.buffer), type: 'pkcs8', format: 'der' });
+    return {
+      id: row.id,
+      privateKeyPem: Buffer.from(privateKey.export({ type: 'pkcs8', format: 'pem' })),
+      publicKeyPem: publicPem(row.public_key),
+      notBefore: row.not_before,
+      notAfter: row.not_after,
+    };
+  } finally {
+    wipe(der);
+  }
+}
+
+function publicPem(spki: Uint8Array): Buffer {
+  return Buffer.from(
+    `-----BEGIN PUBLIC KEY-----\n${Buffer.from(spki).toString('base64')}\n-----END PUBLIC KEY-----\n`,
+  );
+}

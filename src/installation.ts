@@ -1,0 +1,142 @@
+import { existsSync } from 'node:fs';
+import { open, rename } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { Config } from './config.ts';
+import { joinOrStart, type PrivatePostgres, startPrivatePostgres } from './db/embedded.ts';
+import { finishMigrations, migrate, readSchemaState, requireSchema } from './db/migrate.ts';
+import { type Db, openDatabase } from './db/open.ts';
+import { CofferError } from './errors.ts';
+import { Keyring } from './keyring/keyring.ts';
+import { createKeyringFile, readKeyringFile } from './keyring/master-keys.ts';
+import { createSoftwareBackend } from './keyring/software-backend.ts';
+
+/** The database and the keys of an installation, open. `close` gives back all that was opened or started. */
+export interface Installation {
+  db: Db;
+  keyring: Keyring;
+  /** The private PostgreSQL, when there is no COFFER_DATABASE_URL. */
+  postgres: PrivatePostgres | undefined;
+  /** A new keyring that `settle` gives its name: the installation is being made. */
+  isNew: boolean;
+  /** Ends the making of an installation: from now on its keyring is where it belongs. */
+  settle(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface OpenOptions {
+  /** A server claims the data for itself; a command works beside one. */
+  purpose: 'server' | 'command';
+  /** Make a keyring when there is neither keyring nor data: `npm start` in an empty folder. */
+  createMissing: boolean;
+  /** Open even without system keys: `coffer bootstrap` makes them. */
+  allowEmpty: boolean;
+  /** A line about what was done. */
+  say: (line: string) => void;
+}
+
+/**
+ * Opens database and keyring, and checks that they belong together.
+ *
+ * @throws CofferError `configuration` that says what is wrong and which command mends it.
+ */
+export async function openInstallation(config: Config, options: OpenOptions): Promise<Installation> {
+  const releases: (() => Promise<void>)[] = [];
+  const close = async (): Promise<void> => {
+    for (const release of releases.splice(0).reverse()) await release();
+  };
+  try {
+    const postgres = await startPostgres(config, options);
+    if (postgres !== undefined) releases.push(async () => await postgres.stop());
+    const db = openDatabase({
+      connection: config.databaseUrl ?? { ...postgres?.connection },
+      connectionsMax: config.databasePool,
+    });
+    releases.push(async () => await db.close());
+    const schema = await prepareSchema(db, postgres !== undefined);
+    const keyringFile = await findKeyringFile(config, options, db);
+    const { installationId, ...keys } = await readKeyringFile(keyringFile.path);
+    const keyring = new Keyring({
+      db,
+      backend: createSoftwareBackend('software', { installationId, ...keys }),
+      installationId,
+      now: Date.now,
+      date: () => new Date(),
+      finishedMigration: schema.finished,
+    });
+    releases.push(async () => keyring.close());
+    await requireBootstrapped(keyring, config, { ...options, isNew: keyringFile.isNew });
+    const settle = async (): Promise<void> => await settleKeyring(keyringFile.path, config.keyringFile);
+    return { db, keyring, postgres, isNew: keyringFile.isNew, settle, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function startPostgres(config: Config, options: OpenOptions): Promise<PrivatePostgres | undefined> {
+  if (config.databaseUrl !== undefined) return undefined;
+  const start = options.purpose === 'server' ? startPrivatePostgres : joinOrStart;
+  return await start({ dataDirectory: config.dataDir, log: options.say });
+}
+
+/** The private database follows the server; an operator's is migrated by the operator. */
+async function prepareSchema(db: Db, isPrivate: boolean): Promise<{ finished: number }> {
+  if (isPrivate) {
+    await migrate(db);
+    return await finishMigrations(db);
+  }
+  const state = await readSchemaState(db);
+  requireSchema(state);
+  return state;
+}
+
+/**
+ * A keyring in the making has another name until the installation is whole, so that a start that was killed half way
+ * is taken up by the next one, and a lost keyring is never mistaken for a new installation.
+ */
+async function findKeyringFile(
+  config: Config,
+  options: OpenOptions,
+  db: Db,
+): Promise<{ path: string; isNew: boolean }> {
+  const path = config.keyringFile;
+  if (existsSync(path) || !options.createMissing) return { path, isNew: false };
+  const making = `${path}.new`;
+  if (existsSync(making)) return { path: making, isNew: true };
+  const { rows } = await db.query({ text: 'SELECT FROM projects UNION ALL SELECT FROM keks LIMIT 1' });
+  if (rows.length > 0) {
+    throw new CofferError(
+      'configuration',
+      `The keyring ${path} is missing, and the database has data that only it opens. Put it back from your copy.`,
+    );
+  }
+  await createKeyringFile(making, `mk-${new Date().toISOString().slice(0, 10)}`);
+  return { path: making, isNew: true };
+}
+
+async function settleKeyring(from: string, to: string): Promise<void> {
+  if (from === to) return;
+  await rename(from, to);
+  const folder = await open(dirname(to), 'r');
+  await folder.sync().finally(async () => await folder.close());
+}
+
+async function requireBootstrapped(
+  keyring: Keyring,
+  config: Config,
+  options: { isNew: boolean; allowEmpty: boolean },
+): Promise<void> {
+  const isBootstrapped = await keyring.isBootstrapped().catch((error: unknown) => {
+    if (!(error instanceof CofferError && error.code === 'integrity_violation')) throw error;
+    throw new CofferError(
+      'configuration',
+      `The keyring ${config.keyringFile} does not open this database: they are not of one installation, or one was altered.`,
+    );
+  });
+  if (isBootstrapped || options.isNew || options.allowEmpty) return;
+  throw new CofferError(
+    'configuration',
+    'The database holds no system keys, and an emptied database is not a new installation: restore it from a backup. ' +
+      'If this installation is new, run: coffer bootstrap',
+  );
+}

@@ -1,0 +1,111 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import type { Config } from './config.ts';
+import { CofferError } from './errors.ts';
+import { bootstrapAdministrator } from './bootstrap.ts';
+import { type Installation, openInstallation } from './installation.ts';
+import { createLog, type Server, startServer } from './server.ts';
+
+export interface ServeOptions {
+  /** `npm start`: make what is missing in an empty folder. */
+  createMissing: boolean;
+  /** A line for the person who started the server. */
+  say: (line: string) => void;
+}
+
+const DRAIN_TIMEOUT_MS = 20_000;
+
+/** Runs a server until it is told to stop. Resolves to the exit code. */
+export async function serve(config: Config, options: ServeOptions): Promise<number> {
+  const { say } = options;
+  const started = performance.now();
+  // Buffered: a line costs a few microseconds, not a system call; it is flushed before the process ends.
+  const destination = pino.destination({ fd: 1, sync: false, minLength: 4096 });
+  const log = createLog(config, destination);
+  const flusher = setInterval(() => destination.flush(), 500).unref();
+  const stopped = waitForSignal();
+  const installation = await openInstallation(config, {
+    purpose: 'server',
+    createMissing: options.createMissing && config.databaseUrl === undefined,
+    allowEmpty: false,
+    say,
+  });
+  let server: Server | undefined;
+  try {
+    const isNew = installation.isNew;
+    if (isNew) await makeInstallation(config, installation);
+    server = await startServer(config, installation, log);
+    if (config.noauth) say('WARNING: COFFER_NOAUTH=1. Every request is believed; use it for tests alone.');
+    describe(config, server, installation, isNew, performance.now() - started, say);
+    const code = await Promise.race([stopped, postgresGaveUp(installation)]);
+    say(
+      code === 0
+        ? 'Stopping: requests in flight are ended first.'
+        : 'The private PostgreSQL does not start again.',
+    );
+    return code;
+  } finally {
+    const deadline = setTimeout(() => process.exit(1), DRAIN_TIMEOUT_MS).unref();
+    await server?.drain();
+    await installation.close();
+    clearInterval(flusher);
+    clearTimeout(deadline);
+    destination.flushSync();
+  }
+}
+
+async function makeInstallation(config: Config, installation: Installation): Promise<void> {
+  await bootstrapAdministrator(config, installation);
+  await installation.settle();
+}
+
+async function postgresGaveUp({ postgres }: Installation): Promise<number> {
+  if (postgres === undefined) return await new Promise<never>(() => {});
+  await postgres.exited;
+  return 1;
+}
+
+async function waitForSignal(): Promise<number> {
+  return await new Promise((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve(0));
+  });
+}
+
+function describe(
+  config: Config,
+  server: Server,
+  installation: Installation,
+  isNew: boolean,
+  milliseconds: number,
+  say: (line: string) => void,
+): void {
+  say(`Coffer serves ${config.publicUrl} (ready in ${(milliseconds / 1000).toFixed(1)} s)`);
+  if (server.address !== config.publicUrl) say(`  listening   ${server.address}`);
+  if (installation.postgres !== undefined)
+    say(`  data        ${config.dataDir} (a private PostgreSQL, no TCP port)`);
+  say(`  keyring     ${config.keyringFile}`);
+  if (isNew) say('  Whoever loses the keyring loses every secret: keep a copy, away from the data.');
+  const openrc = join(config.dataDir, 'admin-openrc');
+  if (!existsSync(openrc)) return;
+  say('A first secret:');
+  say(`  . ${openrc}`);
+  say('  echo -n "correct horse" | npx coffer secret store greeting');
+  say('  npx coffer secret get greeting');
+}
+
+/** For the command line: a port in use, an address that is not here. */
+export function describeListenFailure(error: unknown, config: Config): CofferError | undefined {
+  const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
+  const { host, port } = config.listen;
+  if (code === 'EADDRINUSE') {
+    return new CofferError('configuration', `${host}:${port} is in use: another server? Set COFFER_LISTEN.`);
+  }
+  if (code === 'EADDRNOTAVAIL' || code === 'EACCES') {
+    return new CofferError(
+      'configuration',
+      `${host}:${port} cannot be listened on (${code}). Set COFFER_LISTEN.`,
+    );
+  }
+  return undefined;
+}

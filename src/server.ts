@@ -1,0 +1,85 @@
+import type { FastifyInstance } from 'fastify';
+import { type DestinationStream, type Logger, pino } from 'pino';
+import packageInformation from '../package.json' with { type: 'json' };
+import { createApp } from './app.ts';
+import type { Coffer } from './coffer.ts';
+import type { Config } from './config.ts';
+import { createMetrics } from './health/metrics.ts';
+import { openIdentity } from './identity/identity.ts';
+import type { Installation } from './installation.ts';
+
+/** A server over an open installation. */
+export interface Server {
+  app: FastifyInstance;
+  coffer: Coffer;
+  /** Where it listens: `http://127.0.0.1:9311`. */
+  address: string;
+  /** Answers 503 to new requests, ends those in flight, and stops what it started; the installation stays open. */
+  drain(): Promise<void>;
+}
+
+/** The log: never a secret, a token, a header or a body, at any level. */
+export function createLog(config: Pick<Config, 'logLevel'>, destination: DestinationStream): Logger {
+  return pino({ level: config.logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime }, destination);
+}
+
+/** Puts the parts together, listens, and returns once requests are answered. */
+export async function startServer(config: Config, installation: Installation, log: Logger): Promise<Server> {
+  const { db, keyring } = installation;
+  const metrics = createMetrics(db);
+  const coffer: Coffer = {
+    db,
+    keyring,
+    clock: { now: () => new Date() },
+    limits: {
+      payloadBytesMax: config.payloadBytesMax,
+      bodyBytesMax: config.bodyBytesMax,
+      pageDefault: 10,
+      pageMax: 100,
+    },
+    log,
+    integrityViolations: {
+      count: (where, requestId) => {
+        metrics.countIntegrityViolation(where);
+        log.error({ where, requestId }, 'a row did not verify and was left out');
+      },
+    },
+    rules: config.rules,
+    publicUrl: config.publicUrl,
+    formerUrls: config.formerUrls,
+    region: config.region,
+  };
+  const identity = await openIdentity(coffer, { tokenTtlSeconds: config.tokenTtlSeconds });
+  let isDraining = false;
+  const app = createApp({
+    version: packageInformation.version,
+    coffer,
+    identity,
+    metrics,
+    http: {
+      publicUrl: config.publicUrl,
+      log,
+      authenticate: identity.authenticate,
+      noAuth: config.noauth,
+      limits: { connectionsMax: config.connectionsMax, inFlightMax: config.requestsMax },
+      ...(config.tls === undefined ? {} : { tls: config.tls }),
+    },
+    health: {
+      disableFile: `${config.dataDir}/healthcheck_disable`,
+      isDraining: () => isDraining,
+      metrics: config.metrics ? metrics : undefined,
+    },
+  });
+  const drain = async (): Promise<void> => {
+    isDraining = true;
+    await app.close();
+    await identity.close();
+  };
+  try {
+    const address = await app.listen({ host: config.listen.host, port: config.listen.port });
+    return { app, coffer, address, drain };
+  } catch (error) {
+    await drain();
+    throw error;
+  }
+}
