@@ -15,8 +15,8 @@ export function unauthorized(): CofferError {
 }
 
 /**
- * The token of `X-Auth-Token` or of `Authorization: Bearer`. Two that differ are refused with 400, not 401: on a 401
- * keystoneauth would log in again and repeat the same contradiction.
+ * The token of `X-Auth-Token` or of `Authorization: Bearer`. Two that differ are refused with 400, not 401:
+ * on a 401 keystoneauth would log in again and repeat the same contradiction.
  */
 function readToken(headers: IncomingHttpHeaders): string {
   const token = headers['x-auth-token'];

@@ -17,8 +17,8 @@ export function requireContentType(request: FastifyRequest, expected: readonly s
   if (surfaceOfRequest(request) === 'identity') {
     throw new CofferError(
       'bad_request',
-      'Expecting to find application/json in Content-Type header. The server could not comply with the request since it ' +
-        'is either malformed or otherwise incorrect. The client is assumed to be in error.',
+      'Expecting to find application/json in Content-Type header. The server could not comply with the request since ' +
+        'it is either malformed or otherwise incorrect. The client is assumed to be in error.',
     );
   }
   const list = expected.map((type) => `'${type}'`).join(', ');
@@ -29,8 +29,8 @@ export function requireContentType(request: FastifyRequest, expected: readonly s
 }
 
 /**
- * The body's bytes, never more than allowed. Call it once, after the actor's right is checked: until then nothing of a
- * body is read. The caller owns the bytes.
+ * The body's bytes, never more than allowed. Call it once, after the actor's right is checked: until then
+ * nothing of a body is read. The caller owns the bytes.
  */
 export async function readBody(request: FastifyRequest, bytesMax: number): Promise<Buffer> {
   const { inFlight, raw } = request;
@@ -96,8 +96,8 @@ function collect(source: Readable, bytesMax: number): Promise<Buffer> {
 }
 
 /**
- * Lets the rest of a body that nobody wants run out, up to a bound: closing at once could take the answer from a client
- * that is still sending, and no bound would let it send for ever.
+ * Lets the rest of a body that nobody wants run out, up to a bound: closing at once could take the answer
+ * from a client that is still sending, and no bound would let it send for ever.
  */
 export function discardRest(raw: IncomingMessage): void {
   if (raw.complete || raw.destroyed || !hasBody(raw)) return;

@@ -14,7 +14,10 @@ const byCode: ReadonlyMap<string, CofferError> = new Map([
 ]);
 const malformed = new CofferError('bad_request', 'The request is not valid HTTP.');
 
-/** Which response a connection is at, so that an answer to broken HTTP never passes for the answer to another request. */
+/**
+ * Which response a connection is at, so that an answer to broken HTTP never passes for the answer to another
+ * request.
+ */
 export function trackResponses(server: Server): WeakMap<Duplex, ServerResponse> {
   const current = new WeakMap<Duplex, ServerResponse>();
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {

@@ -14,7 +14,10 @@ export interface DiscoveryOptions {
   version: string;
 }
 
-/** The versions of the key manager, to whoever asks at `/`, and the one there is, to who has a token, at `/v1`. */
+/**
+ * The versions of the key manager, to whoever asks at `/`, and the one there is, to who has a token, at
+ * `/v1`.
+ */
 export function registerDiscovery(app: FastifyInstance, options: DiscoveryOptions): void {
   app.get('/', { config: { public: true, accept: 'any' } }, async (request, reply) => {
     const accept = request.raw.headers.accept;

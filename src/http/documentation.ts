@@ -1,6 +1,9 @@
 import type { ObjectSchema, PropertyRule } from './json-schema-messages.ts';
 
-/** A part of /openapi.json. It describes and decides nothing: bodies are checked after rights, in words of their own. */
+/**
+ * A part of /openapi.json. It describes and decides nothing: bodies are checked after rights, in words of
+ * their own.
+ */
 export type Documentation = Readonly<Record<string, unknown>>;
 
 const ERROR: Documentation = {

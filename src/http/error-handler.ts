@@ -27,7 +27,9 @@ interface FrameworkError {
   validation?: unknown;
 }
 
-/** Our own errors as they are, Fastify's by their status, a schema's refusal as 400, and the rest as a bug. */
+/**
+ * Our own errors as they are, Fastify's by their status, a schema's refusal as 400, and the rest as a bug.
+ */
 export function asHttpFailure(error: unknown): CofferError {
   if (error instanceof CofferError) return error;
   if (!(error instanceof Error)) return unexpectedFailure();

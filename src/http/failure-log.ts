@@ -8,8 +8,9 @@ export interface FailureLog {
 const causesMax = 4;
 
 /**
- * An error as a log may show it. Messages of Node, of a driver or of a parser can quote what they were given, so only our
- * own (errors without a `code` that are no SyntaxError) are shown; the place where it happened always is.
+ * An error as a log may show it. Messages of Node, of a driver or of a parser can quote what they were given,
+ * so only our own (errors without a `code` that are no SyntaxError) are shown; the place where it happened
+ * always is.
  */
 export function describeError(error: unknown, depth = 0): object {
   if (!(error instanceof Error)) return { name: typeof error };

@@ -36,8 +36,9 @@ export function requireGuard(route: RouteOptions): void {
 }
 
 /**
- * What a request to one route passes before its handler, in the order clients rely on: overload (503), identity (401), microversion
- * (400, 406), syntax of ids (404), Accept (406). Rights (403), Content-Type (415) and body (400, 413) are the handler's.
+ * What a request to one route passes before its handler, in the order clients rely on: overload (503),
+ * identity (401), microversion (400, 406), syntax of ids (404), Accept (406). Rights (403), Content-Type
+ * (415) and body (400, 413) are the handler's.
  */
 export function gateFor(
   route: RouteOptions,

@@ -12,7 +12,9 @@ export interface HttpLimits {
   connectionsMax: number;
   /** Requests worked on at once; waiting for a body does not count. */
   inFlightMax: number;
-  /** The mean delay of the event loop, over half a second, from which requests are turned away; 0 for never. */
+  /**
+   * The mean delay of the event loop, over half a second, from which requests are turned away; 0 for never.
+   */
   loopDelayMaxMilliseconds: number;
 }
 
@@ -30,5 +32,7 @@ export const defaultHttpLimits: Readonly<HttpLimits> = {
   loopDelayMaxMilliseconds: 1_000,
 };
 
-/** What is left of a refused body is read and dropped up to here, so that the client gets to see the answer. */
+/**
+ * What is left of a refused body is read and dropped up to here, so that the client gets to see the answer.
+ */
 export const discardedBytesMax = 1_048_576;

@@ -19,7 +19,9 @@ export function atLeast(version: Microversion, major: number, minor: number): bo
   return version.major > major || (version.major === major && version.minor >= minor);
 }
 
-/** Several services may share the header, separated by commas; ours alone counts, and its last mention wins. */
+/**
+ * Several services may share the header, separated by commas; ours alone counts, and its last mention wins.
+ */
 export function parseMicroversion(header: string | undefined): Microversion {
   if (header === undefined) return minMicroversion;
   let asked: string | undefined;

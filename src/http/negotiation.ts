@@ -16,7 +16,10 @@ function parseAccept(header: string): Range[] {
     .filter((range) => range.type !== '');
 }
 
-/** Whether a JSON answer suits the header; the most specific range decides, and none at all means anything goes. */
+/**
+ * Whether a JSON answer suits the header; the most specific range decides, and none at all means anything
+ * goes.
+ */
 export function acceptsJson(header: string | undefined): boolean {
   if (header === undefined || header === '*/*' || header === 'application/json') return true;
   const ranges = parseAccept(header);

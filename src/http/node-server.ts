@@ -7,7 +7,10 @@ export interface TlsFiles {
   key: string | Buffer;
 }
 
-/** Node's server with every limit it knows set: its defaults have none on a slow body and drop headers past a count. */
+/**
+ * Node's server with every limit it knows set: its defaults have none on a slow body and drop headers past a
+ * count.
+ */
 export function createNodeServer(
   handler: RequestListener,
   limits: HttpLimits,

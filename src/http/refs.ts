@@ -33,8 +33,9 @@ export interface Reference {
 }
 
 /**
- * Reads a reference under the public address, one under a former address, or a bare id. Anything else, such as another
- * service's reference, is undefined. The id is returned as it is written: its syntax is the collection's affair.
+ * Reads a reference under the public address, one under a former address, or a bare id. Anything else, such
+ * as another service's reference, is undefined. The id is returned as it is written: its syntax is the
+ * collection's affair.
  */
 export function parseReference(text: string, addresses: Addresses): Reference | undefined {
   if (/^[A-Za-z0-9_-]{1,255}$/.test(text)) return { collection: null, id: text };

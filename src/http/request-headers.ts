@@ -21,7 +21,9 @@ const once: ReadonlySet<string> = new Set([
 
 const mediaType = /^[ \t]*[\w!#$%&'*+.^`|~-]+\/[\w!#$%&'*+.^`|~-]+[ \t]*(;|$)/;
 
-/** Refuses headers that two readers may understand differently, and all that follows on the same connection. */
+/**
+ * Refuses headers that two readers may understand differently, and all that follows on the same connection.
+ */
 export function checkHeaders(request: IncomingMessage, reply: FastifyReply, limits: HttpLimits): void {
   try {
     requireOneMeaning(request, limits);
@@ -51,7 +53,10 @@ function requireOneMeaning(request: IncomingMessage, limits: HttpLimits): void {
   maskContentType(request);
 }
 
-/** Fastify would answer an unreadable type before the actor's rights are known; the handler's own 415 comes in its turn. */
+/**
+ * Fastify would answer an unreadable type before the actor's rights are known; the handler's own 415 comes in
+ * its turn.
+ */
 function maskContentType(request: IncomingMessage): void {
   const given = request.headers['content-type'];
   if (given !== undefined && !mediaType.test(given))

@@ -9,7 +9,9 @@ export interface Match {
   parameters: Record<string, string>;
 }
 
-/** The paths that exist, so that a path known under other methods is told from one that is not known at all. */
+/**
+ * The paths that exist, so that a path known under other methods is told from one that is not known at all.
+ */
 export class RouteTable {
   readonly #paths = new Map<string, KnownPath>();
 

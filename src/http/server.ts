@@ -30,8 +30,8 @@ export interface HttpServerOptions {
 }
 
 /**
- * A Fastify instance with all manners and no route. Register routes on it, each with `config: { action }`,
- * `{ actor: true }` or `{ public: true }`: every request passes header checks, overload, and its route's gate.
+ * A Fastify instance with all manners and no route. Register routes on it, each with `config: { action }`, `{
+ * actor: true }` or `{ public: true }`: every request passes header checks, overload, and its route's gate.
  */
 export function createHttpServer(options: HttpServerOptions): FastifyInstance {
   const limits: HttpLimits = { ...defaultHttpLimits, ...options.limits };
@@ -154,7 +154,10 @@ function addGate(app: FastifyInstance, keeping: GateKeeping): void {
   app.setNotFoundHandler((request, reply) => refuseUnrouted(routes, keeping, request, reply));
 }
 
-/** Rights come before bodies: nothing of a body is read until the handler asks, and a schema of one only documents. */
+/**
+ * Rights come before bodies: nothing of a body is read until the handler asks, and a schema of one only
+ * documents.
+ */
 function leaveBodiesToHandlers(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_request, _payload, done) => done(null));

@@ -7,8 +7,8 @@ function malformed(): CofferError {
 }
 
 /**
- * JSON that has one meaning only: UTF-8 without a byte order mark, no lone surrogate, no NUL (PostgreSQL's text has
- * none), at most 32 levels, no key that reaches a prototype. The last of a repeated key wins.
+ * JSON that has one meaning only: UTF-8 without a byte order mark, no lone surrogate, no NUL (PostgreSQL's
+ * text has none), at most 32 levels, no key that reaches a prototype. The last of a repeated key wins.
  */
 export function parseStrictJson(bytes: Uint8Array): unknown {
   let text: string;

@@ -7,7 +7,9 @@ const surfaces: ReadonlyMap<string, Surface> = new Map([
   ['identity', 'identity'],
 ]);
 
-/** The path of a request target as the router sees it: no query, no host, slashes collapsed, none at the end. */
+/**
+ * The path of a request target as the router sees it: no query, no host, slashes collapsed, none at the end.
+ */
 export function pathOf(target: string): string {
   const path = target.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i, '').replace(/[?#].*$/s, '');
   const collapsed = `/${path}`.replace(/\/{2,}/g, '/');

@@ -114,7 +114,9 @@ export async function startEdge(
   return { app, url: `http://127.0.0.1:${port}`, port, lines };
 }
 
-/** Writes the pieces as they are, in turn, and gives all that came back until the server or the clock closed. */
+/**
+ * Writes the pieces as they are, in turn, and gives all that came back until the server or the clock closed.
+ */
 export async function rawRequest(
   port: number,
   pieces: readonly (string | Buffer)[],

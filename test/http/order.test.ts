@@ -51,7 +51,7 @@ it('says who may come in before what exists: 401 for known and unknown paths und
   }
 });
 
-it('takes a bad token, a token without a project and identity headers without a token for no token', async () => {
+it('takes a bad token, one without a project, and identity headers alone, for no token', async () => {
   expect((await ask('/v1/secrets', { token: 'bad' })).status).toBe(401);
   expect((await ask('/v1/secrets', { token: 'unscoped' })).status).toBe(401);
   expect((await ask('/identity/v3/projects', { token: 'unscoped' })).status).toBe(200);

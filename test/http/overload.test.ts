@@ -69,7 +69,8 @@ it('bounds a pipeline of one connection as it bounds many', async () => {
 it('does not count slow clients as work: waiting for bodies keeps nobody out', async () => {
   edge = await startEdge({ limits: { inFlightMax: 2 } });
   const slow =
-    'POST /identity/v3/auth/tokens HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{';
+    'POST /identity/v3/auth/tokens HTTP/1.1\r\nHost: x\r\n' +
+    'Content-Type: application/json\r\nContent-Length: 9\r\n\r\n{';
   const waiting = Array.from({ length: 10 }, () => rawRequest(edge.port, [slow], 400));
   await sleep(100);
   expect((await ask('/v1/secrets')).status).toBe(200);
