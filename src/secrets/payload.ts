@@ -118,10 +118,7 @@ export function decodeUpload(
 }
 
 /** There are no transport keys, so that whichever is named is unknown. */
-export function refuseTransportKey(
-  operation: 'Secret creation' | 'Secret update',
-  id: string | undefined,
-): void {
+export function refuseTransportKey(operation: string, id: string | undefined): void {
   if (id === undefined) return;
   throw new CofferError('bad_request', `${operation} issue seen - Provided transport key was not found..`);
 }

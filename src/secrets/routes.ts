@@ -50,7 +50,12 @@ export function registerSecretRoutes(app: FastifyInstance, coffer: Coffer): void
       const asksPayload = request.headers.accept === '' || !acceptsJson(request.headers.accept);
       if (asksPayload) return await sendPayload(coffer, request, reply, 'Secret retrieval');
       const secret = await service.getSecret(coffer, callerOf(request), request.params.secretId);
-      refuseTransportKeyNeeded(request.query);
+      if (request.query.transport_key_needed?.toLowerCase() === 'true') {
+        throw new CofferError(
+          'bad_request',
+          'Secret retrieval issue seen - Transport keys are not supported.',
+        );
+      }
       return onWire(request, secret);
     },
   );
@@ -118,7 +123,7 @@ async function sendPayload(
   const body = Buffer.from(stored.payload.buffer, stored.payload.byteOffset, stored.payload.length);
   // The reply is the last of the plaintext's three places: it is wiped when it has left.
   reply.raw.once('close', () => wipe(body));
-  refuseTransportKeyNeeded(request.query);
+  refuseWrapping(request.query, operation);
   const wanted = wantedRepresentation(request.headers.accept);
   if (wanted === undefined) throw wrongContentType(operation);
   const { contentType } = represent(wanted, stored, operation);
@@ -127,16 +132,12 @@ async function sendPayload(
 }
 
 /** Client-side wrapping needs a backend with transport keys, and none here has them. */
-function refuseTransportKeyNeeded(query: Query): void {
-  if (query.transport_key_needed?.toLowerCase() === 'true') {
-    throw new CofferError('bad_request', 'Provided transport key was not found.');
-  }
-  if (query.trans_wrapped_session_key !== undefined && query.transport_key_id === undefined) {
-    throw new CofferError(
-      'bad_request',
-      'Transport key wrapped session key has been provided to wrap secrets for retrieval, ' +
-        'but the transport key id has not been provided.',
-    );
-  }
-  refuseTransportKey('Secret update', query.transport_key_id);
+function refuseWrapping(query: Query, operation: string): void {
+  if (query.trans_wrapped_session_key === undefined) return;
+  refuseTransportKey(operation, query.transport_key_id);
+  throw new CofferError(
+    'bad_request',
+    'Transport key wrapped session key has been provided to wrap secrets for retrieval, ' +
+      'but the transport key id has not been provided.',
+  );
 }

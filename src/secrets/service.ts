@@ -135,9 +135,13 @@ async function writePayload(
 ): Promise<void> {
   const { db, keyring, clock } = coffer;
   const { id, project_id, epoch } = secret;
-  const { payload_body, ...columns } = await keyring.sealAt('secret', project_id, epoch, id, payload);
-  const changes = { ...columns, content_type: contentType, updated: clock.now() };
-  await updateRow(db, keyring, 'secrets', secret, changes, { payload_body });
+  try {
+    const { payload_body, ...columns } = await keyring.sealAt('secret', project_id, epoch, id, payload);
+    const changes = { ...columns, content_type: contentType, updated: clock.now() };
+    await updateRow(db, keyring, 'secrets', secret, changes, { payload_body });
+  } finally {
+    wipe(payload);
+  }
 }
 
 /** Deletes the row: key and ciphertext are gone. `checkQuery` runs once the right is established. */

@@ -96,7 +96,12 @@ describe('GET /v1/secrets/{id}/payload', () => {
       'Transport key wrapped session key has been provided to wrap secrets for retrieval, ' +
         'but the transport key id has not been provided.',
     );
-    expect((await creator.get(`${path}?trans_wrapped_session_key=x&transport_key_id=y`)).status).toBe(400);
+    const unknown = await creator.get(`${path}?trans_wrapped_session_key=x&transport_key_id=y`);
+    expect([unknown.status, unknown.json.description]).toEqual([
+      400,
+      'Secret payload retrieval issue seen - Provided transport key was not found..',
+    ]);
+    expect((await creator.get(`${path}?transport_key_id=y`)).text).toBe('né');
   });
 });
 

@@ -126,6 +126,12 @@ describe('GET /v1/secrets/{id}', () => {
     expect((await creator.get(`${ref}/payload/`)).text).toBe('hi');
   });
 
+  it('refuses to name a transport key, for there are none', async () => {
+    const path = new URL(await store()).pathname;
+    expect((await creator.get(`${path}?transport_key_needed=true`)).status).toBe(400);
+    expect((await creator.get(`${path}?transport_key_needed=false`)).status).toBe(200);
+  });
+
   it('never takes a right from the query', async () => {
     const ref = await store();
     const stranger = keyManager.as('admin', { project: 'project-2', user: 'user-9' });
