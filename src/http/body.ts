@@ -17,8 +17,8 @@ export function requireContentType(request: FastifyRequest, expected: readonly s
   if (surfaceOfRequest(request) === 'identity') {
     throw new CofferError(
       'bad_request',
-      'Expecting to find application/json in Content-Type header. The server could not comply with the request since ' +
-        'it is either malformed or otherwise incorrect. The client is assumed to be in error.',
+      'Expecting to find application/json in Content-Type header. ' +
+        'The server could not comply with the request since it is either malformed or otherwise incorrect. The client is assumed to be in error.',
     );
   }
   const list = expected.map((type) => `'${type}'`).join(', ');

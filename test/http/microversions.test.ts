@@ -22,7 +22,7 @@ it.each(['1.3', '1.9', '2.0', '0.9', '1.999999999'])('does not support %s', (num
   );
 });
 
-it.each(['abc', '1', '1.', '1.1.1', '-1.0', '1.0000000000', '１.１'])('refuses %j as a number', (number) => {
+it.each(['abc', '1', '1.', '1.1.1', '1.0000000000', '１.１'])('refuses the number %j', (number) => {
   expect(() => parseMicroversion(`key-manager ${number}`)).toThrow(
     expect.objectContaining({ code: 'bad_request' }),
   );
