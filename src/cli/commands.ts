@@ -8,6 +8,11 @@ export const nouns: Readonly<Record<string, () => Promise<CommandModule>>> = {
   login: () => import('./login.ts'),
   secret: () => import('./secret.ts'),
   run: () => import('./run.ts'),
+  serve: () => import('./serve.ts'),
+  migrate: () => import('./migrate.ts'),
+  bootstrap: () => import('./bootstrap.ts'),
   keyring: () => import('./keyring.ts'),
   config: () => import('./config.ts'),
+  project: () => import('./project.ts'),
+  user: () => import('./user.ts'),
 };

@@ -1,0 +1,39 @@
+import { existsSync } from 'node:fs';
+import type { Clock } from '../coffer.ts';
+import type { Config } from '../config.ts';
+import { CofferError } from '../errors.ts';
+import type { Installation, OpenOptions } from '../installation.ts';
+import type { CommandContext } from './command.ts';
+import { loadSettings } from './setting-flags.ts';
+
+/** Opens database and keyring for one command, beside a server that may run, and closes them after it. */
+export async function withInstallation<T>(
+  context: CommandContext,
+  options: Pick<OpenOptions, 'allowEmpty'>,
+  use: (installation: Installation & { clock: Clock }, config: Config) => Promise<T>,
+): Promise<T> {
+  const { config } = loadSettings(context);
+  requireData(config);
+  const { openInstallation } = await import('../installation.ts');
+  const say = (line: string): unknown => context.stderr.write(`${line}\n`);
+  const installation = await openInstallation(config, {
+    ...options,
+    purpose: 'command',
+    createMissing: false,
+    say,
+  });
+  try {
+    return await use({ ...installation, clock: { now: () => new Date() } }, config);
+  } finally {
+    await installation.close();
+  }
+}
+
+/** A command does not make a database in whatever folder it is typed in. */
+export function requireData(config: Config): void {
+  if (config.databaseUrl !== undefined || existsSync(config.dataDir)) return;
+  throw new CofferError(
+    'configuration',
+    `There is no data in ${config.dataDir}. Set COFFER_DATABASE_URL or COFFER_DATA_DIR, or run: coffer serve`,
+  );
+}
