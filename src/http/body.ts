@@ -18,7 +18,8 @@ export function requireContentType(request: FastifyRequest, expected: readonly s
     throw new CofferError(
       'bad_request',
       'Expecting to find application/json in Content-Type header. ' +
-        'The server could not comply with the request since it is either malformed or otherwise incorrect. The client is assumed to be in error.',
+        'The server could not comply with the request since it is either malformed or otherwise incorrect. ' +
+        'The client is assumed to be in error.',
     );
   }
   const list = expected.map((type) => `'${type}'`).join(', ');
