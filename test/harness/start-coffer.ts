@@ -1,0 +1,156 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type DestinationStream, pino } from 'pino';
+import { bootstrapAdministrator } from '../../src/bootstrap.ts';
+import { loadConfig } from '../../src/config.ts';
+import { createPasswordHasher } from '../../src/crypto/password.ts';
+import {
+  assignRole,
+  createProject,
+  createUser,
+  getProject,
+  getRole,
+} from '../../src/identity/administration.ts';
+import { type Installation, openInstallation } from '../../src/installation.ts';
+import { createKeyringFile } from '../../src/keyring/master-keys.ts';
+import { createLog, type Server, startServer } from '../../src/server.ts';
+import { createTestDatabase, type TestDatabase } from '../contract/database.ts';
+import { type Client, rawClient } from '../contract/raw-http.ts';
+
+export interface StartOptions {
+  /** Settings beside those that the harness makes. */
+  env?: Record<string, string>;
+  /** Another server of the same installation. */
+  beside?: StartedCoffer;
+  /** Where the log goes; nowhere by default. */
+  log?: DestinationStream;
+}
+
+export interface Person {
+  userId: string;
+  name: string;
+  password: string;
+  projectId: string;
+  token: string;
+  client: Client;
+}
+
+export interface StartedCoffer {
+  url: string;
+  /** The whole environment it was started with: for a process beside it. */
+  env: Record<string, string>;
+  server: Server;
+  installation: Installation;
+  database: TestDatabase;
+  /** A user with exactly these roles in a project, logged in here by password. */
+  person(roles: readonly string[], project?: string): Promise<Person>;
+  /** Logs a user in here. */
+  logIn(name: string, password: string, project?: string): Promise<string>;
+  stranger: Client;
+  stop(): Promise<void>;
+}
+
+/** A whole server over real HTTP: PostgreSQL, keyring file, identity, everything that `coffer serve` starts. */
+export async function startCoffer(options: StartOptions = {}): Promise<StartedCoffer> {
+  const { beside } = options;
+  const folder = beside === undefined ? await mkdtemp(join(tmpdir(), 'coffer-test-')) : undefined;
+  const database = beside?.database ?? (await createTestDatabase());
+  const port = await findFreePort();
+  const env = {
+    ...(beside?.env ?? {
+      COFFER_DATABASE_URL: database.url,
+      COFFER_KEYRING_FILE: join(folder ?? '', 'keys'),
+      COFFER_DATA_DIR: join(folder ?? '', 'data'),
+    }),
+    COFFER_LISTEN: `127.0.0.1:${port}`,
+    ...options.env,
+  };
+  const { config } = loadConfig({ flags: {}, env, cwd: tmpdir() });
+  if (beside === undefined) await makeInstallation(config);
+  const installation = await openInstallation(config, { ...opening, allowEmpty: false });
+  const log = createLog(config, options.log ?? pino.destination('/dev/null'));
+  const server = await startServer(config, installation, log);
+  const url = server.address;
+  const logIn = async (name: string, password: string, project?: string) =>
+    await takeToken(rawClient(url, undefined), name, password, project);
+  return {
+    url,
+    env,
+    server,
+    installation,
+    database,
+    logIn,
+    stranger: rawClient(url, undefined),
+    person: async (roles, project = 'demo') => {
+      const made = await makePerson(installation, roles, project);
+      const token = await logIn(made.name, made.password, project);
+      return { ...made, token, client: rawClient(url, token) };
+    },
+    stop: async () => {
+      await server.drain();
+      await installation.close();
+      if (folder === undefined) return;
+      await database.drop();
+      await rm(folder, { recursive: true });
+    },
+  };
+}
+
+const opening = { purpose: 'command', createMissing: false, say: () => {} } as const;
+
+/** What an operator does once, by `coffer keyring create`, `coffer migrate` and `coffer bootstrap`. */
+async function makeInstallation(config: ReturnType<typeof loadConfig>['config']): Promise<void> {
+  const { migrate } = await import('../../src/db/migrate.ts');
+  const { openDatabase } = await import('../../src/db/open.ts');
+  await createKeyringFile(config.keyringFile, 'mk-test');
+  const db = openDatabase({ connection: config.databaseUrl ?? '' });
+  await migrate(db);
+  await db.close();
+  const empty = await openInstallation(config, { ...opening, allowEmpty: true });
+  await bootstrapAdministrator(config, empty);
+  await empty.close();
+}
+
+async function makePerson(
+  { db, keyring }: Installation,
+  roles: readonly string[],
+  projectName: string,
+): Promise<Pick<Person, 'userId' | 'name' | 'password' | 'projectId'>> {
+  const parts = { db, keyring, clock: { now: () => new Date() } };
+  const project = await getProject(parts, projectName).catch(
+    async () => await createProject(parts, projectName),
+  );
+  const [name, password] = [`user-${randomUUID()}`, randomBytes(12).toString('base64url')];
+  const user = await createUser(parts, await createPasswordHasher(), name, password);
+  for (const role of roles) await assignRole(parts, user, project, await getRole(parts, role));
+  return { userId: user.id, name, password, projectId: project.id };
+}
+
+async function takeToken(
+  client: Client,
+  name: string,
+  password: string,
+  project: string | undefined,
+): Promise<string> {
+  const domain = { name: 'Default' };
+  const identity = { methods: ['password'], password: { user: { name, password, domain } } };
+  const scope = project === undefined ? {} : { scope: { project: { name: project, domain } } };
+  const reply = await client.post('/identity/v3/auth/tokens', { auth: { identity, ...scope } });
+  const token = reply.headers['x-subject-token'];
+  if (reply.status !== 201 || typeof token !== 'string') throw new Error(`log-in failed: ${reply.text}`);
+  return token;
+}
+
+async function findFreePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return address.port;
+}
