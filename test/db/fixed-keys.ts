@@ -1,0 +1,10 @@
+import type { RowKeys } from '../../src/db/sealed.ts';
+
+/** Keys that need no database: one for each project and epoch. What holds real ones is the keyring. */
+export function createFixedKeys(finishedMigration = 1): RowKeys {
+  return {
+    installationId: Buffer.alloc(16, 0x11),
+    finishedMigration,
+    withRowsKey: async (projectId, epoch, use) => use(Buffer.alloc(32, `${projectId}/${epoch}/key`)),
+  };
+}

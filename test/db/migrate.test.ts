@@ -1,0 +1,102 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { MIGRATIONS } from '../../migrations/index.ts';
+import { finishMigrations, migrate, readSchemaState, requireSchema } from '../../src/db/migrate.ts';
+import { type TestDatabase, createTestDatabase } from './test-database.ts';
+
+const latest = MIGRATIONS.length;
+
+let database: TestDatabase;
+beforeEach(async () => {
+  database = await createTestDatabase({ migrated: false });
+});
+afterEach(async () => await database.drop());
+
+async function record(number: number, finished: boolean): Promise<void> {
+  await database.db.query({
+    text: `INSERT INTO schema_migrations (number, name, applied, finished)
+      VALUES ($1, 'later', now(), CASE WHEN $2 THEN now() END)`,
+    values: [number, finished],
+  });
+}
+
+describe('the migrations', () => {
+  it('are numbered from 1, one after another', () => {
+    expect(MIGRATIONS.map(({ number }) => number)).toEqual(MIGRATIONS.map((_, index) => index + 1));
+    expect(new Set(MIGRATIONS.map(({ name }) => name)).size).toBe(latest);
+  });
+});
+
+describe('migrate', () => {
+  it('takes an empty database to the latest schema, finished', async () => {
+    expect(await readSchemaState(database.db)).toEqual({ applied: 0, finished: 0, latest });
+    expect(await migrate(database.db)).toEqual({ before: 0, applied: latest, finished: latest, latest });
+    expect(await readSchemaState(database.db)).toEqual({ applied: latest, finished: latest, latest });
+  });
+
+  it('does nothing the second time', async () => {
+    await migrate(database.db);
+    const before = await database.db.query({ text: 'SELECT * FROM schema_migrations' });
+    expect(await migrate(database.db)).toEqual({ before: latest, applied: latest, finished: latest, latest });
+    expect((await database.db.query({ text: 'SELECT * FROM schema_migrations' })).rows).toEqual(before.rows);
+  });
+
+  it('runs once when many connections begin it at once', async () => {
+    const pools = [database.open(), database.open(), database.open(), database.open()];
+    const states = await Promise.all(pools.map(async (db) => await migrate(db)));
+    expect(states.map(({ before }) => before).toSorted((one, other) => one - other)).toEqual([0, latest, latest, latest]);
+    const { rows } = await database.db.query({ text: 'SELECT count(*) AS count FROM schema_migrations' });
+    expect(rows).toEqual([{ count: BigInt(latest) }]);
+  });
+
+  it('leaves nothing of a migration that fails', async () => {
+    await database.db.query({ text: 'CREATE TABLE secrets (id text)' });
+    await expect(migrate(database.db)).rejects.toThrow();
+    const { rows } = await database.db.query<{ name: string }>({
+      text: `SELECT relname AS name FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace`,
+    });
+    expect(rows).toEqual([{ name: 'secrets' }]);
+  });
+});
+
+describe('the state of the schema', () => {
+  it('is accepted when it is the one that this server knows', async () => {
+    requireSchema(await migrate(database.db));
+  });
+
+  it('names the command when the database has none', async () => {
+    const state = await readSchemaState(database.db);
+    expect(() => requireSchema(state)).toThrow(
+      `The database has no schema, and this server needs ${latest}. Run: coffer migrate`,
+    );
+  });
+
+  it('names the command when the database is behind', () => {
+    expect(() => requireSchema({ applied: 1, finished: 1, latest: 2 })).toThrow(
+      'The database is at migration 1, and this server needs 2. Run: coffer migrate',
+    );
+  });
+
+  it('is refused when the database is ahead', async () => {
+    await migrate(database.db);
+    await record(latest + 1, false);
+    const state = await readSchemaState(database.db);
+    expect(state).toEqual({ applied: latest + 1, finished: latest, latest });
+    let refusal: unknown;
+    try {
+      requireSchema(state);
+    } catch (error) {
+      refusal = error;
+    }
+    expect(refusal).toMatchObject({
+      code: 'configuration',
+      message: `The database is at migration ${latest + 1}, newer than this server knows (${latest}). Install the newer Coffer.`,
+    });
+  });
+
+  it('is finished only when it is told to be, on a database that older servers use', async () => {
+    await migrate(database.db);
+    await record(latest + 1, false);
+    expect((await readSchemaState(database.db)).finished).toBe(latest);
+    expect((await finishMigrations(database.db)).finished).toBe(latest + 1);
+  });
+});
