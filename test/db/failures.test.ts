@@ -139,7 +139,7 @@ describe('a database that is not able to answer', () => {
   });
 
   it('because its pool is closed is unavailable', async () => {
-    const closed = openDatabase({ connection: database.connection });
+    const closed = openDatabase({ connection: database.url });
     await closed.close();
     expect(await failureOf(closed.query({ text: 'SELECT 1' }))).toMatchObject(unavailable);
   });

@@ -43,7 +43,12 @@ describe('migrate', () => {
   it('runs once when many connections begin it at once', async () => {
     const pools = [database.open(), database.open(), database.open(), database.open()];
     const states = await Promise.all(pools.map(async (db) => await migrate(db)));
-    expect(states.map(({ before }) => before).toSorted((one, other) => one - other)).toEqual([0, latest, latest, latest]);
+    expect(states.map(({ before }) => before).toSorted((one, other) => one - other)).toEqual([
+      0,
+      latest,
+      latest,
+      latest,
+    ]);
     const { rows } = await database.db.query({ text: 'SELECT count(*) AS count FROM schema_migrations' });
     expect(rows).toEqual([{ count: BigInt(latest) }]);
   });

@@ -81,7 +81,7 @@ describe('the first writers of a project', () => {
       },
       logLevel: 'silent',
     });
-    const input = JSON.stringify({ connection: database.connection, projects: PROJECTS, writers: 10 });
+    const input = JSON.stringify({ connection: database.url, projects: PROJECTS, writers: 10 });
     const servers = [1, 2].map(() => spawn(process.execPath, [outfile, input]));
     const outputs = servers.map((server) => createInterface(server.stdout)[Symbol.asyncIterator]());
     for (const output of outputs) expect((await output.next()).value).toBe('ready');
