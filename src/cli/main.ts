@@ -8,6 +8,9 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   throw error;
 });
 
+// A server outlives the terminal that it was started from.
+process.stderr.on('error', () => {});
+
 const { env, stdin, stdout, stderr } = process;
 const surroundings = { env, cwd: process.cwd(), stdin, stdout, stderr };
 process.exitCode = await runCommandLine(process.argv.slice(2), surroundings, nouns);
