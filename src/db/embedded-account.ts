@@ -20,7 +20,8 @@ export function isRoot(): boolean {
 export function chooseAccount(ownerUid: number | undefined): Account {
   if (!isRoot()) return describeOwnAccount();
   const accounts = readAccounts();
-  const owner = ownerUid === undefined || ownerUid === 0 ? undefined : accounts.find(({ uid }) => uid === ownerUid);
+  const owner =
+    ownerUid === undefined || ownerUid === 0 ? undefined : accounts.find(({ uid }) => uid === ownerUid);
   if (owner !== undefined) return owner;
   for (const name of LENT_NAMES) {
     const account = accounts.find((candidate) => candidate.name === name && candidate.uid !== 0);

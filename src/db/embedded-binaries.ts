@@ -122,7 +122,8 @@ function linkLibraries(native: string, folder: string, account: Account): string
   const missing = links.filter(({ target }) => !existsSync(inside(native, target)));
   if (missing.length === 0) return undefined;
   makeOwnFolder(folder, account);
-  for (const { source, target } of missing) symlinkSync(inside(native, source), join(folder, basename(target)));
+  for (const { source, target } of missing)
+    symlinkSync(inside(native, source), join(folder, basename(target)));
   return folder;
 }
 

@@ -36,13 +36,12 @@ export async function makeCluster(places: Places, binaries: Binaries): Promise<'
   }
   const unfinished = `${cluster}.unfinished`;
   makeOwnFolder(unfinished, account);
-  await runInitdb(binaries, account, [
-    ...['-D', unfinished, '-U', SUPERUSER, '--no-sync', '--no-instructions', '--auth=peer'],
-    // Sorted by code points, with no locale of the system: the same on every machine.
-    ...['--encoding=UTF8', '--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8'],
-    // initdb tries sizes until they fit: with these it need not start with large ones.
-    ...['-c', 'shared_buffers=16MB', '-c', 'max_connections=20'],
-  ]);
+  // Sorted by code points, with no locale of the system: the same on every machine.
+  const locale = ['--encoding=UTF8', '--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8'];
+  // initdb tries sizes until they fit: with these it need not start with large ones.
+  const sizes = ['-c', 'shared_buffers=16MB', '-c', 'max_connections=20'];
+  const how = ['-U', SUPERUSER, '--no-sync', '--no-instructions', '--auth=peer', ...locale, ...sizes];
+  await runInitdb(binaries, account, ['-D', unfinished, ...how]);
   await runInitdb(binaries, account, ['-D', unfinished, '--sync-only']);
   renameSync(unfinished, cluster);
   syncFolder(dirname(cluster));
@@ -76,7 +75,10 @@ async function runInitdb(binaries: Binaries, account: Account, args: string[]): 
   });
   if (code !== 0) {
     const said = Buffer.concat(output).toString('utf8').trim().split('\n').slice(-5).join('\n');
-    throw new CofferError('configuration', `PostgreSQL could not make its folder (initdb: ${code}):\n${said}`);
+    throw new CofferError(
+      'configuration',
+      `PostgreSQL could not make its folder (initdb: ${code}):\n${said}`,
+    );
   }
 }
 

@@ -28,7 +28,10 @@ export function claim(path: string, purpose: Purpose): Claim {
     if (found === undefined) continue;
     const owner = parseOwner(found);
     if (owner !== undefined && isAlive(owner)) return { held: false, owner };
-    const replacement = claim(`${path}.${createHash('sha256').update(found).digest('hex').slice(0, 16)}`, purpose);
+    const replacement = claim(
+      `${path}.${createHash('sha256').update(found).digest('hex').slice(0, 16)}`,
+      purpose,
+    );
     if (!replacement.held) return replacement;
     try {
       if (read(path) === found) {
@@ -65,7 +68,8 @@ function describeSelf(purpose: Purpose): string {
 function parseOwner(text: string): Owner | undefined {
   const [pid, birth, namespace, purpose] = text.split('\n');
   // A power cut may leave the file empty.
-  if (birth === undefined || namespace === undefined || (purpose !== 'server' && purpose !== 'command')) return undefined;
+  if (birth === undefined || namespace === undefined || (purpose !== 'server' && purpose !== 'command'))
+    return undefined;
   return { pid: Number(pid), birth, namespace, purpose };
 }
 

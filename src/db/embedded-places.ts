@@ -151,7 +151,8 @@ export function makeSocketFolder({ home, account }: Places): string {
   const parent = [tmpdir(), '/tmp'].find(
     (folder) => fits(join(folder, 'coffer-XXXXXX')) && findClosedFolder(folder, account) === undefined,
   );
-  if (parent === undefined) throw new CofferError('configuration', `The path ${home} is too long for a socket.`);
+  if (parent === undefined)
+    throw new CofferError('configuration', `The path ${home} is too long for a socket.`);
   const folder = mkdtempSync(join(parent, 'coffer-'));
   if (isRoot()) lchownSync(folder, account.uid, account.gid);
   symlinkSync(folder, run);

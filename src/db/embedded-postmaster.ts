@@ -1,5 +1,14 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { closeSync, constants, fstatSync, ftruncateSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
@@ -47,23 +56,36 @@ export async function startPostmaster(
   const file = openSync(places.log, LOG_FLAGS, 0o600);
   const logBytes = fstatSync(file).size;
   // A group of its own: Ctrl-C on our terminal is for us, and we stop it in order. No core files: they hold memory.
-  const child = spawn('/bin/sh', ['-c', 'ulimit -c 0; exec "$0" "$@"', binaries.postgres, '-D', places.cluster], {
-    ...identityFor(places.account),
-    cwd: '/',
-    env: environmentFor(binaries),
-    stdio: ['ignore', file, file],
-    detached: true,
-  });
+  const child = spawn(
+    '/bin/sh',
+    ['-c', 'ulimit -c 0; exec "$0" "$@"', binaries.postgres, '-D', places.cluster],
+    {
+      ...identityFor(places.account),
+      cwd: '/',
+      env: environmentFor(binaries),
+      stdio: ['ignore', file, file],
+      detached: true,
+    },
+  );
   closeSync(file);
   const postmaster = await describe(child);
-  child.unref();
   try {
     await waitUntilReady(postmaster, connectionTo(socketFolder), stopped);
     return postmaster;
   } catch (cause) {
     await stopPostmaster(postmaster.pid);
-    const said = readFileSync(places.log).subarray(logBytes).toString('utf8').trim().split('\n').slice(-3).join('\n');
-    throw new CofferError('configuration', `PostgreSQL did not start (${(cause as Error).message}).\n${said}`, { cause });
+    const said = readFileSync(places.log)
+      .subarray(logBytes)
+      .toString('utf8')
+      .trim()
+      .split('\n')
+      .slice(-3)
+      .join('\n');
+    throw new CofferError(
+      'configuration',
+      `PostgreSQL did not start (${(cause as Error).message}).\n${said}`,
+      { cause },
+    );
   }
 }
 
@@ -78,7 +100,11 @@ async function describe(child: ChildProcess): Promise<Postmaster> {
   return { pid: child.pid ?? 0, ended };
 }
 
-async function waitUntilReady(postmaster: Postmaster, connection: Connection, stopped: AbortSignal): Promise<void> {
+async function waitUntilReady(
+  postmaster: Postmaster,
+  connection: Connection,
+  stopped: AbortSignal,
+): Promise<void> {
   let over: string | undefined;
   void postmaster.ended.then((how) => (over = `it ended: ${how}`));
   const deadline = performance.now() + READY_MS_MAX;
@@ -144,7 +170,9 @@ export async function sweep(cluster: string, log: (line: string) => void): Promi
   const left = findPostgres(cluster);
   const wasRunning = noted !== undefined && left.includes(noted);
   if (wasRunning) {
-    log(`PostgreSQL (pid ${noted}) still runs, left by a server that was killed: it is stopped and started again`);
+    log(
+      `PostgreSQL (pid ${noted}) still runs, left by a server that was killed: it is stopped and started again`,
+    );
     await stopPostmaster(noted);
   }
   const orphans = findPostgres(cluster);

@@ -15,7 +15,9 @@ export function birthOf(pid: number): string | undefined {
 
 function birthFromProc(pid: number): string | undefined {
   const stat = readStat(String(pid));
-  return stat === undefined ? undefined : `${readText('/proc/sys/kernel/random/boot_id') ?? ''}/${stat.start}`;
+  return stat === undefined
+    ? undefined
+    : `${readText('/proc/sys/kernel/random/boot_id') ?? ''}/${stat.start}`;
 }
 
 function birthFromPs(pid: number): string | undefined {

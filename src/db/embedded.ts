@@ -3,7 +3,13 @@ import { CofferError } from '../errors.ts';
 import { prepareBinaries } from './embedded-binaries.ts';
 import { makeCluster, writeSettings } from './embedded-cluster.ts';
 import { claim, isAlive, type Owner, type Purpose, readOwner } from './embedded-lock.ts';
-import { findSocketFolder, makeSocketFolder, type Places, preparePlaces, removeSocketFolder } from './embedded-places.ts';
+import {
+  findSocketFolder,
+  makeSocketFolder,
+  type Places,
+  preparePlaces,
+  removeSocketFolder,
+} from './embedded-places.ts';
 import { type Connection, connectionTo, probe, startPostmaster, sweep } from './embedded-postmaster.ts';
 import { pidNamespace, readPostmasterPid } from './embedded-process.ts';
 import { supervise } from './embedded-supervisor.ts';
@@ -75,11 +81,18 @@ async function refuseOtherContainer(places: Places, dataDirectory: string): Prom
   const owner = readOwner(places.lock);
   if (owner === undefined || owner.namespace === pidNamespace()) return;
   if ((await probe(connectionTo(findSocketFolder(places.home)))) === undefined) {
-    throw new CofferError('configuration', `A Coffer server of another container already runs on ${dataDirectory}`);
+    throw new CofferError(
+      'configuration',
+      `A Coffer server of another container already runs on ${dataDirectory}`,
+    );
   }
 }
 
-async function own(options: PrivatePostgresOptions, places: Places, release: () => void): Promise<PrivatePostgres> {
+async function own(
+  options: PrivatePostgresOptions,
+  places: Places,
+  release: () => void,
+): Promise<PrivatePostgres> {
   try {
     const binaries = prepareBinaries(places.home, places.account, options.log);
     const made = await makeCluster(places, binaries);
@@ -141,6 +154,10 @@ function describe(
   socketFolder: string,
 ): Pick<PrivatePostgres, 'url' | 'connection' | 'dataDirectory'> {
   const connection = connectionTo(socketFolder);
-  const parameters = new URLSearchParams({ host: socketFolder, user: connection.user, port: String(connection.port) });
-  return { url: `postgresql:///${connection.database}?${parameters}`, connection, dataDirectory };
+  const parameters = new URLSearchParams({
+    host: socketFolder,
+    user: connection.user,
+    port: String(connection.port),
+  });
+  return { url: `postgresql:///${connection.database}?${parameters.toString()}`, connection, dataDirectory };
 }
