@@ -4,8 +4,8 @@ import { CofferError } from './errors.ts';
 import type { Metrics } from './health/metrics.ts';
 import { type HealthOptions, registerHealthRoutes } from './health/routes.ts';
 import { registerDiscovery } from './http/discovery.ts';
+import { serveApiDescription } from './http/openapi.ts';
 import { createHttpServer, type HttpServerOptions } from './http/server.ts';
-
 import type { Identity } from './identity/identity.ts';
 import { registerIdentityRoutes } from './identity/routes.ts';
 import { registerMetadataRoutes } from './secrets/metadata-routes.ts';
@@ -22,9 +22,11 @@ export interface AppOptions {
 }
 
 /** Every plugin and every route, on one page. It does not listen. */
-export function createApp({ coffer, identity, metrics, http, health, version }: AppOptions): FastifyInstance {
+export async function createApp(options: AppOptions): Promise<FastifyInstance> {
+  const { coffer, identity, metrics, http, health, version } = options;
   const app = createHttpServer(http);
   observe(app, metrics);
+  await serveApiDescription(app, { publicUrl: coffer.publicUrl, version });
 
   registerDiscovery(app, { publicUrl: coffer.publicUrl, version });
   registerHealthRoutes(app, coffer, health);

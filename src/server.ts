@@ -51,7 +51,7 @@ export async function startServer(config: Config, installation: Installation, lo
   };
   const identity = await openIdentity(coffer, { tokenTtlSeconds: config.tokenTtlSeconds });
   let isDraining = false;
-  const app = createApp({
+  const app = await createApp({
     version: packageInformation.version,
     coffer,
     identity,

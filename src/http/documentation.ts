@@ -6,6 +6,17 @@ import type { ObjectSchema, PropertyRule } from './json-schema-messages.ts';
  */
 export type Documentation = Readonly<Record<string, unknown>>;
 
+interface Described {
+  schema: Documentation;
+  validatorCompiler: () => () => true;
+  serializerCompiler: () => (value: unknown) => string;
+}
+
+/** Options of a route that has a description: neither requests nor answers are held to it. */
+export function described(schema: Documentation): Described {
+  return { schema, validatorCompiler: () => () => true, serializerCompiler: () => JSON.stringify };
+}
+
 const ERROR: Documentation = {
   type: 'object',
   properties: {

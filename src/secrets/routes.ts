@@ -5,6 +5,7 @@ import type { SecretRow } from '../db/schema.ts';
 import { CofferError } from '../errors.ts';
 import { readBody } from '../http/body.ts';
 import { callerOf } from '../http/caller.ts';
+import { described } from '../http/documentation.ts';
 import { onceJson } from '../http/json-body.ts';
 import { atLeast } from '../http/microversions.ts';
 import { acceptsJson } from '../http/negotiation.ts';
@@ -12,7 +13,8 @@ import { envelope, readPage } from '../http/paging.ts';
 import { refTo } from '../http/refs.ts';
 import { parseForce } from './force.ts';
 import { parseSecretFilter } from './list-filter.ts';
-import { type StoredType, refuseTransportKey } from './payload.ts';
+import { refuseTransportKey } from './payload.ts';
+import { secretDocumentation } from './openapi.ts';
 import { represent, wantedRepresentation, wrongContentType } from './representation.ts';
 import * as service from './service.ts';
 import { type WireSecret, formatSecret } from './wire.ts';
@@ -22,29 +24,50 @@ type SecretRoute = { Params: { secretId: string }; Querystring: Query };
 type SecretRequest = FastifyRequest<SecretRoute>;
 
 export function registerSecretRoutes(app: FastifyInstance, coffer: Coffer): void {
-  const { publicUrl } = coffer;
-  const { bodyBytesMax } = coffer.limits;
-  const onWire = (request: Pick<FastifyRequest, 'microversion'>, secret: SecretRow): WireSecret =>
-    formatSecret(secret, { microversion: request.microversion, publicUrl });
+  registerCollection(app, coffer);
+  registerSecret(app, coffer);
+}
 
-  app.post('/v1/secrets', { config: { action: 'secrets:post' } }, async (request, reply) => {
-    const id = await service.createSecret(coffer, callerOf(request), onceJson(request, bodyBytesMax));
-    const reference = refTo(publicUrl, 'secrets', id);
-    return await reply.code(201).header('location', reference).send({ secret_ref: reference });
-  });
+function registerCollection(app: FastifyInstance, coffer: Coffer): void {
+  const { publicUrl, limits } = coffer;
 
-  app.get<{ Querystring: Query }>('/v1/secrets', { config: { action: 'secrets:get' } }, async (request) => {
-    const { query } = request;
-    const page = readPage(query, coffer.limits);
-    const readFilter = () => parseSecretFilter(query);
-    const { secrets, total } = await service.listProjectSecrets(coffer, callerOf(request), readFilter, page);
-    const items = secrets.map((secret) => onWire(request, secret));
-    return envelope('secrets', { items, total }, { publicUrl, path: '/v1/secrets', query, page });
-  });
+  app.post(
+    '/v1/secrets',
+    { config: { action: 'secrets:post' }, ...described(secretDocumentation.create) },
+    async (request, reply) => {
+      const id = await service.createSecret(
+        coffer,
+        callerOf(request),
+        onceJson(request, limits.bodyBytesMax),
+      );
+      const reference = refTo(publicUrl, 'secrets', id);
+      return await reply.code(201).header('location', reference).send({ secret_ref: reference });
+    },
+  );
 
+  app.get<{ Querystring: Query }>(
+    '/v1/secrets',
+    { config: { action: 'secrets:get' }, ...described(secretDocumentation.list) },
+    async (request) => {
+      const { query } = request;
+      const page = readPage(query, limits);
+      const readFilter = () => parseSecretFilter(query);
+      const { secrets, total } = await service.listProjectSecrets(
+        coffer,
+        callerOf(request),
+        readFilter,
+        page,
+      );
+      const items = secrets.map((secret) => onWire(coffer, request, secret));
+      return envelope('secrets', { items, total }, { publicUrl, path: '/v1/secrets', query, page });
+    },
+  );
+}
+
+function registerSecret(app: FastifyInstance, coffer: Coffer): void {
   app.get<SecretRoute>(
     '/v1/secrets/:secretId',
-    { config: { action: 'secret:get', accept: 'any' } },
+    { config: { action: 'secret:get', accept: 'any' }, ...described(secretDocumentation.get) },
     async (request, reply) => {
       // Anything that does not admit JSON asks for the payload, as it did before there was /payload.
       const asksPayload = request.headers.accept === '' || !acceptsJson(request.headers.accept);
@@ -56,19 +79,19 @@ export function registerSecretRoutes(app: FastifyInstance, coffer: Coffer): void
           'Secret retrieval issue seen - Transport keys are not supported.',
         );
       }
-      return onWire(request, secret);
+      return onWire(coffer, request, secret);
     },
   );
 
   app.get<SecretRoute>(
     '/v1/secrets/:secretId/payload',
-    { config: { action: 'secret:decrypt', accept: 'any' } },
+    { config: { action: 'secret:decrypt', accept: 'any' }, ...described(secretDocumentation.payload) },
     async (request, reply) => await sendPayload(coffer, request, reply, 'Secret payload retrieval'),
   );
 
   app.put<SecretRoute>(
     '/v1/secrets/:secretId',
-    { config: { action: 'secret:put', accept: 'any' } },
+    { config: { action: 'secret:put', accept: 'any' }, ...described(secretDocumentation.upload) },
     async (request, reply) => {
       await receivePayload(coffer, request);
       return await reply.code(204).send();
@@ -77,7 +100,7 @@ export function registerSecretRoutes(app: FastifyInstance, coffer: Coffer): void
 
   app.delete<SecretRoute>(
     '/v1/secrets/:secretId',
-    { config: { action: 'secret:delete', accept: 'any' } },
+    { config: { action: 'secret:delete', accept: 'any' }, ...described(secretDocumentation.remove) },
     async (request, reply) => {
       await service.deleteSecret(coffer, callerOf(request), request.params.secretId, () => {
         if (atLeast(request.microversion, 1, 2)) parseForce(request.query.force);
@@ -85,6 +108,14 @@ export function registerSecretRoutes(app: FastifyInstance, coffer: Coffer): void
       return await reply.code(204).send();
     },
   );
+}
+
+function onWire(
+  { publicUrl }: Coffer,
+  { microversion }: Pick<FastifyRequest, 'microversion'>,
+  secret: SecretRow,
+): WireSecret {
+  return formatSecret(secret, { microversion, publicUrl });
 }
 
 /** The body is read once, however often the operation is tried, and wiped when it is over. */

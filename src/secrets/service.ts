@@ -179,7 +179,7 @@ export async function listProjectSecrets(
       const secrets = opened.flatMap((outcome) => {
         if (outcome.status === 'fulfilled')
           return hasEnded(outcome.value, coffer.clock.now()) ? [] : [outcome.value];
-        const { reason } = outcome;
+        const reason: unknown = outcome.reason;
         if (!(reason instanceof CofferError && reason.code === 'integrity_violation')) throw reason;
         coffer.integrityViolations.count('secrets', caller.requestId);
         return [];
