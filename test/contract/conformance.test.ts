@@ -1,0 +1,153 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type StartedCoffer, startCoffer } from '../harness/start-coffer.ts';
+import type { Client } from './raw-http.ts';
+
+let coffer: StartedCoffer;
+let demo: Client;
+let stranger: Client;
+beforeAll(async () => {
+  coffer = await startCoffer();
+  stranger = coffer.stranger;
+  demo = (await coffer.person(['creator', 'member'])).client;
+});
+afterAll(async () => await coffer.stop());
+
+const TEXT = { payload_content_type: 'text/plain' };
+const store = async (body: object): Promise<string> =>
+  (await demo.post('/v1/secrets/', body)).json.secret_ref;
+const put = async (ref: string, body: string, type?: string, encoding?: string) =>
+  await demo.put(ref, body, { headers: { 'content-type': type, 'content-encoding': encoding } });
+
+/** The steps of the contract's §12 that are about discovery and secrets, by their numbers there. */
+describe('the conformance script', () => {
+  it('1–4: finds the versions, refuses an unknown one, and asks for a token', async () => {
+    const root = await stranger.get('/', { headers: { accept: 'application/json' } });
+    expect(root.status).toBe(300);
+    expect(root.json.versions.values[0]).toMatchObject({ id: 'v1', status: 'stable' });
+    const newer = await stranger.get('/', { version: '1.1', headers: { accept: 'application/json' } });
+    expect(newer.status).toBe(300);
+    expect(newer.json.versions[0].max_version).toBe('1.2');
+    expect((await stranger.get('/', { version: '9.9' })).status).toBe(406);
+    expect((await stranger.get('/v1/')).status).toBe(401);
+  });
+
+  it('5–10: stores a payload in one step and reads it back, once and for all', async () => {
+    const stored = await demo.post('/v1/secrets/', { name: 'a', payload: ' hi ', ...TEXT });
+    expect(stored.status).toBe(201);
+    const ref = stored.json.secret_ref;
+    expect(stored.headers.location).toBe(ref);
+    expect(ref).toMatch(/\/v1\/secrets\/[0-9a-f-]{36}$/);
+    const secret = (await demo.get(ref)).json;
+    expect(Object.keys(secret)).toEqual([
+      'created',
+      'updated',
+      'status',
+      'name',
+      'secret_type',
+      'expiration',
+      'algorithm',
+      'bit_length',
+      'mode',
+      'creator_id',
+      'content_types',
+      'secret_ref',
+    ]);
+    expect(secret.content_types.default).toBe('text/plain');
+    expect((await demo.get(ref, { version: '1.1' })).json.consumers).toEqual([]);
+    const text = await demo.get(`${ref}/payload`, { headers: { accept: 'text/plain' } });
+    expect([text.status, text.text]).toEqual([200, 'hi']);
+    const bytes = await demo.get(`${ref}/payload`, { headers: { accept: 'application/octet-stream' } });
+    expect([bytes.status, bytes.text]).toEqual([200, 'hi']);
+    expect((await put(ref, 'x', 'text/plain')).status).toBe(409);
+  });
+
+  it('11–12: stores a payload in two steps, and not without a Content-Type', async () => {
+    const ref = await store({});
+    expect((await put(ref, 'aGk=')).status).toBe(415);
+    expect((await put(ref, 'aGk=', 'application/octet-stream', 'base64')).status).toBe(204);
+    expect((await demo.get(`${ref}/payload`)).text).toBe('hi');
+  });
+
+  it('13–15: refuses what is too large, of another type, or over before it begins', async () => {
+    const tooLarge = await demo.post('/v1/secrets', { payload: 'x'.repeat(20_001), ...TEXT });
+    expect(tooLarge.status).toBe(413);
+    const foo = await demo.post('/v1/secrets', { payload: 'x', payload_content_type: 'text/foo' });
+    expect(foo.status).toBe(400);
+    expect(foo.json.description).toContain(
+      "['text/plain', 'text/plain;charset=utf-8', 'text/plain; charset=utf-8', " +
+        "'application/octet-stream', 'application/pkcs8']",
+    );
+    expect((await demo.post('/v1/secrets', { expiration: '2000-01-01' })).status).toBe(400);
+  });
+
+  it('16: lets a secret end', async () => {
+    const expiration = new Date(Date.now() + 1_500).toISOString();
+    const ref = await store({ name: 'ending', expiration });
+    expect((await demo.get(ref)).status).toBe(200);
+    await sleep(1_600);
+    expect((await demo.get(ref)).status).toBe(404);
+    expect((await demo.get('/v1/secrets?name=ending')).json.total).toBe(0);
+  });
+
+  it('17–19: counts, filters, and refuses an order that it does not know', async () => {
+    await store({ name: 'listed' });
+    await store({ name: 'listed' });
+    const { json } = await demo.get('/v1/secrets?limit=0&offset=0');
+    expect(json.secrets.length).toBe(1);
+    expect(json.total).toBeGreaterThan(1);
+    expect((await demo.get('/v1/secrets?&name=listed')).json.total).toBe(2);
+    expect((await demo.get('/v1/secrets?sort=bogus')).status).toBe(400);
+  });
+
+  it('20–21: keeps user metadata', async () => {
+    const ref = await store({});
+    expect((await demo.put(`${ref}/metadata`, { metadata: { A: '1' } })).status).toBe(201);
+    expect((await demo.get(`${ref}/metadata`)).json).toEqual({ metadata: { a: '1' } });
+    expect((await demo.post(`${ref}/metadata`, { key: 'a', value: '2' })).status).toBe(409);
+    expect((await demo.put(`${ref}/metadata/a`, { key: 'b', value: '2' })).status).toBe(409);
+    expect((await demo.delete(`${ref}/metadata/zz`)).status).toBe(204);
+  });
+
+  it('37–38: keeps projects apart, whatever the query says', async () => {
+    const ref = await store({ payload: 'x', ...TEXT });
+    const { client: other } = await coffer.person(['admin'], 'other');
+    expect((await other.get(ref)).status).toBe(403);
+    expect((await other.get(`${ref}/payload`)).status).toBe(403);
+    expect((await other.get(`${new URL(ref).pathname}?target.secret.read=read`)).status).toBe(403);
+    expect((await other.get('/v1/secrets')).json.total).toBe(0);
+  });
+
+  it('39–40: refuses ids of another form and methods of another kind', async () => {
+    const ref = await store({});
+    const upper = await demo.get(`/v1/secrets/${ref.split('/').at(-1)?.toUpperCase()}`);
+    expect([upper.status, upper.json.description]).toEqual([
+      404,
+      'Not Found. Provided secret id is invalid.',
+    ]);
+    expect((await demo.send('HEAD', ref)).status).toBe(405);
+    expect((await demo.send('PATCH', ref)).status).toBe(405);
+  });
+});
+
+it('gives each role what it has under the stock rules, by a token of its own', async () => {
+  const ref = await store({ payload: 'x', ...TEXT });
+  const expected = {
+    admin: [200, 200, 200, 201],
+    creator: [200, 200, 200, 201],
+    observer: [200, 200, 200, 403],
+    audit: [403, 200, 403, 403],
+    reader: [403, 403, 403, 403],
+    member: [403, 403, 403, 403],
+  };
+  for (const [role, statuses] of Object.entries(expected)) {
+    const { client } = await coffer.person([role]);
+    const replies = [
+      await client.get('/v1/secrets'),
+      await client.get(ref),
+      await client.get(`${ref}/payload`),
+      await client.post('/v1/secrets', {}),
+    ];
+    expect([role, ...replies.map(({ status }) => status)]).toEqual([role, ...statuses]);
+  }
+});
