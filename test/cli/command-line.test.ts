@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { type Command, type CommandContext, UsageError } from '../../src/cli/command.ts';
 import { type Nouns, VERSION } from '../../src/cli/command-line.ts';
 import { nouns as everyNoun } from '../../src/cli/commands.ts';
+import { exitCodes } from '../../src/cli/exit-codes.ts';
 import { CofferError } from '../../src/errors.ts';
 import { runCoffer } from './run-coffer.ts';
 
@@ -204,5 +205,13 @@ describe('what a command throws', () => {
     expect(code).toBe(1);
     expect(stderr).toContain('a defect of Coffer');
     expect(stderr).toContain('TypeError: oops\n    at ');
+  });
+});
+
+describe('the README', () => {
+  it('lists every exit code', () => {
+    const table = /<!-- exit-codes -->([^]*?)<!-- \/exit-codes -->/.exec(readFileSync('README.md', 'utf8'))?.[1];
+    const listed = [...(table ?? '').matchAll(/^\| (\d+) \|/gm)].map(([, code]) => Number(code));
+    expect(listed).toEqual(Object.values(exitCodes));
   });
 });
