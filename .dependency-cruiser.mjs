@@ -66,7 +66,7 @@ const packages = {
     '^(?:src/(?:db/|audit/|keyring/queries|identity/|operation\\.ts|[^/]+/(?:queries|sql)\\.ts)|migrations/|test/)',
   '(?:@noble/[^/]+|node-forge|@node-rs/argon2|@peculiar/x509)': '^(?:src/crypto/|test/)',
   '(?:fastify|@fastify/[^/]+)':
-    '^(?:src/(?:http/|health/|identity/|app\\.ts|serve\\.ts|[^/]+/routes\\.ts)|test/)',
+    '^(?:src/(?:http/|health/|identity/|app\\.ts|server\\.ts|[^/]+/[a-z-]*routes\\.ts)|test/)',
   typebox: '^(?:src/(?:http/|health/|identity/|app\\.ts|[^/]+/(?:schema|routes)\\.ts)|test/)',
 };
 for (const [name, places] of Object.entries(packages)) {
@@ -132,13 +132,13 @@ forbidden.push(
   {
     name: 'queries-belong-to-services',
     severity: 'error',
-    from: { path: `^src/${slice}/(?:routes|schema)\\.ts$` },
+    from: { path: `^src/${slice}/(?:[a-z-]*routes|schema)\\.ts$` },
     to: { path: '/queries\\.ts$', dependencyTypesNot: ['type-only'] },
   },
   {
     name: 'slice-service-imports',
     severity: 'error',
-    from: { path: `^src/(${slice})/(?!queries|routes)[^/]+\\.ts$` },
+    from: { path: `^src/(${slice})/(?!queries|[a-z-]*routes)[^/]+\\.ts$` },
     to: {
       path: '^src/',
       pathNot: [
@@ -154,7 +154,7 @@ forbidden.push(
   {
     name: 'slice-routes-imports',
     severity: 'error',
-    from: { path: `^src/(${slice})/routes\\.ts$` },
+    from: { path: `^src/(${slice})/[a-z-]*routes\\.ts$` },
     to: {
       path: '^src/',
       pathNot: ['^src/(?:errors|coffer)\\.ts$', '^src/(?:http|policy)/', '^src/$1/(?!queries)'],
@@ -166,15 +166,22 @@ forbidden.push(
     from: { path: '^src/app\\.ts$' },
     to: {
       path: '^src/',
-      pathNot: ['^src/(?:errors|coffer)\\.ts$', '^src/(?:http|policy|health|identity)/', '/routes\\.ts$'],
+      pathNot: [
+        '^src/(?:errors|coffer)\\.ts$',
+        '^src/(?:http|policy|health|identity)/',
+        '/[a-z-]*routes\\.ts$',
+      ],
     },
   },
   {
     name: 'only-the-top-imports-the-top',
     comment: 'nothing below imports app, serve, config, worker or cli',
     severity: 'error',
-    from: { path: '^src/', pathNot: '^src/(?:app|serve|config)\\.ts$|^src/(?:cli|worker)/' },
-    to: { path: '^src/(?:app|serve|config)\\.ts$|^src/(?:cli|worker)/' },
+    from: {
+      path: '^src/',
+      pathNot: '^src/(?:app|serve|server|installation|bootstrap|config)\\.ts$|^src/(?:cli|worker)/',
+    },
+    to: { path: '^src/(?:app|serve|server|installation|bootstrap|config)\\.ts$|^src/(?:cli|worker)/' },
   },
   {
     name: 'nothing-imports-the-client-but-the-commands',

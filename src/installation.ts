@@ -42,7 +42,7 @@ export interface OpenOptions {
 export async function openInstallation(config: Config, options: OpenOptions): Promise<Installation> {
   const releases: (() => Promise<void>)[] = [];
   const close = async (): Promise<void> => {
-    for (const release of releases.splice(0).reverse()) await release();
+    for (const release of releases.splice(0).toReversed()) await release();
   };
   try {
     const postgres = await startPostgres(config, options);
@@ -118,7 +118,11 @@ async function settleKeyring(from: string, to: string): Promise<void> {
   if (from === to) return;
   await rename(from, to);
   const folder = await open(dirname(to), 'r');
-  await folder.sync().finally(async () => await folder.close());
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
 }
 
 async function requireBootstrapped(

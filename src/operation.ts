@@ -1,8 +1,9 @@
-import { type Caller, recordDecision } from './audit/record.ts';
+import { recordDecision } from './audit/record.ts';
 import type { Coffer } from './coffer.ts';
 import { StaleRow } from './db/sealed.ts';
 import { CofferError } from './errors.ts';
 import type { Action } from './policy/actions.ts';
+import type { Caller } from './policy/actor.ts';
 import { can } from './policy/can.ts';
 import type { Target } from './policy/target.ts';
 

@@ -59,7 +59,7 @@ export async function startServer(config: Config, installation: Installation, lo
     http: {
       publicUrl: config.publicUrl,
       log,
-      authenticate: identity.authenticate,
+      authenticate: async (token) => await identity.authenticate(token),
       noAuth: config.noauth,
       limits: { connectionsMax: config.connectionsMax, inFlightMax: config.requestsMax },
       ...(config.tls === undefined ? {} : { tls: config.tls }),

@@ -1,11 +1,5 @@
 import type { Logger } from 'pino';
-import type { Actor } from '../policy/actor.ts';
-
-/** Who asks, and in which request. */
-export interface Caller {
-  actor: Actor;
-  requestId: string;
-}
+import type { Caller } from '../policy/actor.ts';
 
 /** One decision of `operate`. */
 export interface Decision {

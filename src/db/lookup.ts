@@ -43,7 +43,7 @@ export function createLookups(query: <R>(statement: Statement) => Promise<Answer
         }
         if (queue.waiting.size === 0) setImmediate(drain, queue);
         const others = queue.waiting.get(key);
-        const entry: Waiting = { resolve: resolve as (row: unknown) => void, reject };
+        const entry: Waiting = { resolve: resolve, reject };
         if (others === undefined) queue.waiting.set(key, [entry]);
         else others.push(entry);
       }),

@@ -15,6 +15,8 @@ export interface Statement {
 export interface Answer<R = Record<string, unknown>> {
   rows: R[];
   rowCount: number | null;
+  /** The tag of the last statement: `COMMIT`. */
+  command: string;
 }
 
 export interface Queryable {
@@ -80,12 +82,18 @@ export function openDatabase(options: DatabaseOptions): Db {
 }
 
 function parserOf(oid: number, format?: 'text' | 'binary'): unknown {
-  return oid === INT8 ? BigInt : pg.types.getTypeParser(oid, format as 'text');
+  return oid === INT8 ? BigInt : pg.types.getTypeParser(oid, format);
 }
 
 async function ask<R>(target: pg.Pool | pg.PoolClient, statement: Statement): Promise<Answer<R>> {
   try {
-    return (await target.query(statement as pg.QueryConfig)) as unknown as Answer<R>;
+    const { name, text, values } = statement;
+    const config: pg.QueryConfig = { text };
+    if (name !== undefined) config.name = name;
+    // Without values a text may hold several statements: a migration does.
+    if (values !== undefined) config.values = [...values];
+    const { rows, rowCount, command } = await target.query<R & pg.QueryResultRow>(config);
+    return { rows, rowCount, command };
   } catch (error) {
     throw asCofferError(error);
   }
@@ -113,7 +121,7 @@ async function runTransaction<T>(pool: pg.Pool, use: (tx: Queryable) => Promise<
 
 /** PostgreSQL answers COMMIT with ROLLBACK when a statement failed and `use` went on all the same. */
 async function commit(client: pg.PoolClient): Promise<void> {
-  const { command } = (await ask(client, { text: 'COMMIT' })) as { command?: string };
+  const { command } = await ask(client, { text: 'COMMIT' });
   if (command !== 'COMMIT') throw new Error('the transaction failed before, and was rolled back');
 }
 

@@ -77,7 +77,7 @@ export function verifyRow<T extends SealedTable>(
   const covered = new Set(layout.columns.map(([name]) => name));
   const outside = sealedColumns(table).filter((name) => name !== 'seal' && !covered.has(name));
   if (outside.some((name) => (row as unknown as Columns)[name] !== null)) throw violated();
-  verifyRowSeal(key, row.seal, rowMessage(installationId, table, layout, row as unknown as Columns));
+  verifyRowSeal(key, row.seal, rowMessage(installationId, table, layout, row));
 }
 
 /** Seals a row that the server made, under the epoch that it names. The input is not changed. */
@@ -98,12 +98,13 @@ export function sealRowWith<T extends SealedTable>(
   row: NewRow<T>,
 ): SealedRows[T] {
   const layout = layoutToWrite(LAYOUTS[table], keys.finishedMigration);
-  const message = rowMessage(keys.installationId, table, layout, row as unknown as Columns);
+  const message = rowMessage(keys.installationId, table, layout, row);
   return { ...row, seal: makeRowSeal(key, layout.number, message) } as unknown as SealedRows[T];
 }
 
-function rowMessage(installationId: Uint8Array, table: string, layout: Layout, row: Columns): Uint8Array {
-  const fields = layout.columns.map(([name, type]) => columnField(type, row[name]));
+function rowMessage(installationId: Uint8Array, table: string, layout: Layout, row: object): Uint8Array {
+  const columns = row as Columns;
+  const fields = layout.columns.map(([name, type]) => columnField(type, columns[name]));
   return encodeMessage('row', installationId, [text(table), ...fields]);
 }
 

@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify';
-import type { Caller } from '../audit/record.ts';
+import type { Caller } from '../policy/actor.ts';
 
 /** Who asks, for `operate` and its record. */
 export function callerOf(request: FastifyRequest): Caller {

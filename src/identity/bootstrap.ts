@@ -31,7 +31,9 @@ export async function bootstrapIdentity(
   passwords: PasswordHasher,
   readPassword: () => Promise<string>,
 ): Promise<void> {
-  for (const name of ROLE_NAMES) (await orUndefined(getRole(parts, name))) ?? (await createRole(parts, name));
+  for (const name of ROLE_NAMES) {
+    if ((await orUndefined(getRole(parts, name))) === undefined) await createRole(parts, name);
+  }
   const project =
     (await orUndefined(getProject(parts, ADMINISTRATOR))) ?? (await createProject(parts, ADMINISTRATOR));
   const user =

@@ -29,7 +29,7 @@ export interface SigningKey extends TokenKey {
   privateKeyPem: Buffer;
 }
 
-export const TOKEN_BYTES_MAX = 4_096;
+const TOKEN_BYTES_MAX = 4_096;
 const AUDIENCE = 'coffer';
 /** RFC 7515 §7.1, compact form: three parts of base64url without padding. */
 const COMPACT = /^[A-Za-z0-9_-]{16,1024}\.[A-Za-z0-9_-]{16,3500}\.[A-Za-z0-9_-]{86}$/;
@@ -96,7 +96,8 @@ function verifySignature(
   if (key === undefined) throw refused();
   try {
     const verify = createVerifier({ key: key.publicKeyPem, algorithms: ['EdDSA'], ignoreExpiration: true });
-    return { claims: requireClaims(verify(token), issuer), key };
+    const claims: unknown = verify(token);
+    return { claims: requireClaims(claims as Record<string, unknown>, issuer), key };
   } catch {
     throw refused();
   }

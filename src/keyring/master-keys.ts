@@ -110,7 +110,11 @@ export async function createKeyringFile(path: string, masterKeyId: string): Prom
     await file.close();
   }
   const folder = await open(dirname(path), 'r');
-  await folder.sync().finally(async () => await folder.close());
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
 }
 
 function splitLines(content: Uint8Array): Uint8Array[] {

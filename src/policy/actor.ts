@@ -9,6 +9,12 @@ export interface Actor {
   auditId: string;
 }
 
+/** Who asks, and in which request. */
+export interface Caller {
+  actor: Actor;
+  requestId: string;
+}
+
 const impliedBy: ReadonlyMap<string, string> = new Map([
   ['admin', 'manager'],
   ['manager', 'member'],

@@ -1,4 +1,4 @@
-import type { Caller } from '../audit/record.ts';
+import type { Caller } from '../policy/actor.ts';
 import type { Coffer } from '../coffer.ts';
 import type { SecretRow } from '../db/schema.ts';
 import { updateRow } from '../db/sealed.ts';

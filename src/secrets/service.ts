@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { aclTarget } from '../acl/record.ts';
-import type { Caller } from '../audit/record.ts';
+import type { Caller } from '../policy/actor.ts';
 import type { Coffer } from '../coffer.ts';
 import { wipe } from '../crypto/envelope.ts';
 import type { ProjectRow, SecretRow } from '../db/schema.ts';
