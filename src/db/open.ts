@@ -16,7 +16,7 @@ export interface Answer<R = Record<string, unknown>> {
   rows: R[];
   rowCount: number | null;
   /** The tag of the last statement: `COMMIT`. */
-  command: string;
+  command?: string;
 }
 
 export interface Queryable {

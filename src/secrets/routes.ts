@@ -1,7 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Coffer } from '../coffer.ts';
-import { wipe } from '../crypto/envelope.ts';
-import type { SecretRow } from '../db/schema.ts';
 import { CofferError } from '../errors.ts';
 import { readBody } from '../http/body.ts';
 import { callerOf } from '../http/caller.ts';
@@ -21,6 +19,7 @@ import { type WireSecret, formatSecret } from './wire.ts';
 
 type Query = Record<string, string>;
 type SecretRoute = { Params: { secretId: string }; Querystring: Query };
+type Secret = Awaited<ReturnType<typeof service.getSecret>>;
 type SecretRequest = FastifyRequest<SecretRoute>;
 
 export function registerSecretRoutes(app: FastifyInstance, coffer: Coffer): void {
@@ -113,7 +112,7 @@ function registerSecret(app: FastifyInstance, coffer: Coffer): void {
 function onWire(
   { publicUrl }: Coffer,
   { microversion }: Pick<FastifyRequest, 'microversion'>,
-  secret: SecretRow,
+  secret: Secret,
 ): WireSecret {
   return formatSecret(secret, { microversion, publicUrl });
 }
@@ -129,7 +128,7 @@ async function receivePayload(coffer: Coffer, request: SecretRequest): Promise<v
       return { contentType, contentEncoding, transportKeyId, body };
     });
   } finally {
-    if (body !== undefined) wipe(body);
+    if (body !== undefined) body.fill(0);
   }
 }
 
@@ -153,7 +152,7 @@ async function sendPayload(
   const stored = await service.readPayload(coffer, callerOf(request), secretId, operation);
   const body = Buffer.from(stored.payload.buffer, stored.payload.byteOffset, stored.payload.length);
   // The reply is the last of the plaintext's three places: it is wiped when it has left.
-  reply.raw.once('close', () => wipe(body));
+  reply.raw.once('close', () => body.fill(0));
   refuseWrapping(request.query, operation);
   const wanted = wantedRepresentation(request.headers.accept);
   if (wanted === undefined) throw wrongContentType(operation);
