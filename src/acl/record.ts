@@ -16,7 +16,7 @@ export function encodeAcl(acl: Acl): Uint8Array {
 }
 
 /** @throws CofferError `integrity_violation` for anything that `encodeAcl` cannot have written. */
-export function decodeAcl(encoded: Uint8Array): Acl {
+function decodeAcl(encoded: Uint8Array): Acl {
   const [projectAccess, users, created, updated, ...rest] = decodeFields(encoded);
   if (
     projectAccess?.kind !== 'boolean' ||
