@@ -12,9 +12,9 @@ export const SORT_KEYS = [
   'status',
   'updated',
 ] as const;
-export type SortKey = (typeof SORT_KEYS)[number];
+type SortKey = (typeof SORT_KEYS)[number];
 
-export interface SortOrder {
+interface SortOrder {
   key: SortKey;
   direction: 'asc' | 'desc';
 }

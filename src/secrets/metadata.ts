@@ -99,7 +99,7 @@ function storable(value: string, schema: string, property: string): string {
 }
 
 /** @throws CofferError `bad_request` when it is more than a row should carry. */
-export function requireMetadataRoom(metadata: UserMetadata): void {
+function requireMetadataRoom(metadata: UserMetadata): void {
   let size = 0;
   for (const [key, value] of metadata) size += key.length + Buffer.byteLength(value);
   if (metadata.size > METADATA_KEYS_MAX || size > METADATA_BYTES_MAX) {

@@ -12,7 +12,7 @@ export const SECRET_TYPES = [
   'certificate',
   'opaque',
 ] as const;
-export type SecretType = (typeof SECRET_TYPES)[number];
+type SecretType = (typeof SECRET_TYPES)[number];
 
 export interface NewSecret {
   name: string | null;

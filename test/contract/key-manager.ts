@@ -14,7 +14,7 @@ import { registerSecretRoutes } from '../../src/secrets/routes.ts';
 import { createTestDatabase } from './database.ts';
 import { type Client, rawClient } from './raw-http.ts';
 
-export interface Who {
+interface Who {
   user?: string;
   project?: string;
 }

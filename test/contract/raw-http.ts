@@ -1,6 +1,6 @@
 import { Agent, type IncomingHttpHeaders, request } from 'node:http';
 
-export interface Asked {
+interface Asked {
   headers?: Record<string, string | undefined>;
   /** Text and bytes go as they are; anything else goes as JSON with its Content-Type. */
   body?: unknown;
