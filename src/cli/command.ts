@@ -11,7 +11,7 @@ export interface Flag {
 }
 
 export type Flags = Readonly<Record<string, Flag>>;
-export type FlagValue = string | boolean | string[];
+type FlagValue = string | boolean | string[];
 
 /** All that a command may touch of the process; a test hands it another one. */
 export interface CommandContext {

@@ -89,7 +89,7 @@ describe('an installation on a database of the operator', () => {
     expect((await run('project create a b')).code).toBe(64);
   });
 
-  it('gets users with roles in a project, with a password from standard input that nothing shows', async () => {
+  it('gets users with roles in a project, with a password from standard input, never shown', async () => {
     const { code, stdout, stderr } = await run(
       'user create ada --project shop --role creator --role member',
       'canary-word\n',
