@@ -22,7 +22,7 @@ export async function bootstrapAdministrator(
   const parts = { db, keyring, clock: { now: () => new Date() } };
   if ((await findAdministrator(parts))?.isComplete === true) return undefined;
   const path = join(config.dataDir, 'admin-openrc');
-  await bootstrapIdentity(parts, await createPasswordHasher(), async () => {
+  await bootstrapIdentity(parts, createPasswordHasher(), async () => {
     const password = randomBytes(PASSWORD_BYTES).toString('base64url');
     // The file comes first: a password that was stored and never written down is lost.
     await writeOpenrc(config, path, password);

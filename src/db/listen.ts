@@ -16,38 +16,50 @@ export function listen(db: Db, channel: string, onMessage: (payload: string | un
   let retry: NodeJS.Timeout | undefined;
   let closed = false;
 
-  const again = (): void => {
-    client?.release(true);
+  const reconnect = (): void => {
+    if (closed) return;
+    retry = setTimeout(() => {
+      connecting = connect();
+    }, RECONNECT_MS).unref();
+  };
+  // A broken connection says so up to three times: with an error, its end, and the failure of a query.
+  const drop = (broken: pg.PoolClient): void => {
+    if (client !== broken) return;
     client = undefined;
-    if (!closed) retry = setTimeout(() => void connect(), RECONNECT_MS).unref();
+    broken.release(true);
+    reconnect();
   };
   const connect = async (): Promise<void> => {
+    // While the database is away everyone who asks it is told so; this only waits for its return.
+    const fresh = await db.pool.connect().catch(() => undefined);
+    if (fresh === undefined) {
+      reconnect();
+      return;
+    }
+    if (closed) {
+      fresh.release(true);
+      return;
+    }
+    client = fresh;
+    fresh.on('error', () => drop(fresh));
+    fresh.once('end', () => drop(fresh));
+    fresh.on('notification', (message) => onMessage(message.payload));
     try {
-      const fresh = await db.pool.connect();
-      if (closed) {
-        fresh.release(true);
-        return;
-      }
-      client = fresh;
-      fresh.once('error', again);
-      fresh.once('end', again);
-      fresh.on('notification', (message) => onMessage(message.payload));
       await fresh.query(`LISTEN ${channel}`);
       onMessage(undefined);
     } catch {
-      // The database is away: everyone who asks it is told so; this only waits for its return.
-      again();
+      drop(fresh);
     }
   };
-  const connecting = connect();
+  let connecting = connect();
   return {
     close: async () => {
       closed = true;
       clearTimeout(retry);
       await connecting;
-      client?.removeAllListeners('error').on('error', () => {});
-      client?.removeAllListeners('end');
-      client?.release(true);
+      const last = client;
+      client = undefined;
+      last?.release(true);
     },
   };
 }

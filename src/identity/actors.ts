@@ -1,5 +1,6 @@
 import type { RevisionMemory } from '../db/revisions.ts';
 import { CofferError } from '../errors.ts';
+import { authenticationRequired } from '../http/errors.ts';
 import { type Actor, expandRoles } from '../policy/actor.ts';
 import { type IdentityParts, type Rights, readRights } from './rights.ts';
 import type { TokenClaims } from './tokens.ts';
@@ -38,13 +39,15 @@ export function createActors(parts: IdentityParts, memory: RevisionMemory): Acto
 
   return {
     find: async (claims) => {
-      const key = `${claims.sub}/${claims.prj ?? ''}`;
+      const key = JSON.stringify([claims.sub, claims.prj]);
       const known = entries.get(key);
       const entry = known !== undefined && known.expires > performance.now() ? known : read(key, claims);
       const [rights, roles] = await Promise.all([entry.rights, entry.roles]);
       if (rights === undefined || isBefore(claims, rights.user.tokens_valid_from)) throw refused();
       if (isBefore(claims, rights.project?.tokens_valid_from ?? null)) throw refused();
       const { user, project } = rights;
+      // As in Keystone: a token for a project in which nothing is left to its user is no token.
+      if (project !== null && rights.roles.length === 0) throw refused();
       const actor: Actor = {
         userId: user.id,
         projectId: project?.id ?? null,
@@ -63,5 +66,5 @@ function isBefore(claims: TokenClaims, validFrom: Date | null): boolean {
 }
 
 function refused(): CofferError {
-  return new CofferError('unauthorized', 'The request you have made requires authentication.');
+  return new CofferError('unauthorized', authenticationRequired);
 }

@@ -6,12 +6,14 @@ import type { ProjectRow, RoleRow, UserRow } from '../db/schema.ts';
 import { insertRow, openRow, sealRow, StaleRow, updateRow } from '../db/sealed.ts';
 import { CofferError } from '../errors.ts';
 import { newProject } from '../keyring/projects.ts';
+import { DEFAULT_DOMAIN } from './keystone-requests.ts';
 import { nameKey, parseName } from './names.ts';
 import { findProjectByName, findRoleByName, findUserByName } from './queries.ts';
-import { digestAssignments, type IdentityParts, readAssignments } from './rights.ts';
+import { digestAssignments, type IdentityParts, readUser } from './rights.ts';
 
-export const DEFAULT_DOMAIN = { id: 'default', name: 'Default' } as const;
 export const IDENTITY_CHANNEL = 'coffer_identity';
+/** The message on that channel that concerns revoked tokens, and not the rights of users. */
+export const REVOKED = 'revoked';
 
 /** The roles there are: Barbican's five, and those of secure RBAC. */
 export const ROLE_NAMES = [
@@ -87,14 +89,15 @@ export async function createRole(parts: IdentityParts, name: string): Promise<Ro
 /** Gives a user a role in a project; one that is there already is left as it is. */
 export async function assignRole(
   parts: IdentityParts,
-  user: Pick<UserRow, 'id' | 'name_key'>,
+  user: Pick<UserRow, 'id'>,
   project: Pick<ProjectRow, 'id'>,
   role: Pick<RoleRow, 'id'>,
 ): Promise<void> {
   const { db, keyring } = parts;
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
-    const current = await getUser(parts, user.name_key);
-    const assignments = await readAssignments(parts, current);
+    const known = await readUser(parts, user.id, null);
+    if (known === undefined) throw new CofferError('not_found', 'There is no such user.');
+    const { user: current, assignments } = known;
     const isThere = assignments.some(
       ({ scope_kind, scope_id, role_id }) =>
         scope_kind === 'project' && scope_id === project.id && role_id === role.id,

@@ -11,7 +11,7 @@ import {
   ROLE_NAMES,
 } from './administration.ts';
 import type { UserRow } from '../db/schema.ts';
-import { type IdentityParts, readAssignments } from './rights.ts';
+import { type IdentityParts, readUser } from './rights.ts';
 
 const ADMINISTRATOR = 'admin';
 const ADMINISTRATOR_ROLES = ['admin', 'key-manager:service-admin'] as const;
@@ -22,7 +22,8 @@ export async function findAdministrator(
 ): Promise<{ user: UserRow; isComplete: boolean } | undefined> {
   const user = await orUndefined(getUser(parts, ADMINISTRATOR));
   if (user === undefined) return undefined;
-  return { user, isComplete: (await readAssignments(parts, user)).length >= ADMINISTRATOR_ROLES.length };
+  const assignments = (await readUser(parts, user.id, null))?.assignments ?? [];
+  return { user, isComplete: assignments.length >= ADMINISTRATOR_ROLES.length };
 }
 
 /** Makes roles, project and user `admin`, and its assignments. What is there is kept: it is run until it is through. */

@@ -1,4 +1,5 @@
 import { CofferError } from '../errors.ts';
+import { nameKey } from './names.ts';
 
 /** By id, or by name in the one domain there is. */
 export type Named = { id: string } | { name: string };
@@ -8,68 +9,89 @@ export type Scope = { kind: 'project'; project: Named } | { kind: 'unscoped' } |
 export interface LoginRequest {
   password?: { user: Named; password: string };
   token?: string;
-  /** Undefined where the request has none: then the user's default project, or that of the token. */
+  /** Undefined where the request has none: then the user's default project. */
   scope: Scope | undefined;
 }
 
 type Fields = Record<string, unknown>;
 
+/** The domain that every name is in. */
+export const DEFAULT_DOMAIN = { id: 'default', name: 'Default' } as const;
+/** In another domain there is nobody and nothing: this id is no one's. */
+const NOWHERE: Named = { id: '' };
+const SCOPES = ['project', 'domain', 'system', 'unscoped', 'OS-TRUST:trust'];
+
 /** The body of `POST /v3/auth/tokens` (contract §6.3). @throws CofferError `bad_request` in Keystone's words. */
 export function parseLogin(body: unknown): LoginRequest {
-  const auth = fieldsOf(fieldsOf(body, 'auth').auth, 'identity');
-  const identity = fieldsOf(auth.identity, 'methods');
+  const { auth: given } = objectOf(body, 'auth', 'request body');
+  const auth = objectOf(given, 'auth', 'request body');
+  const identity = objectOf(auth.identity, 'identity', 'auth');
   const { methods } = identity;
-  if (!Array.isArray(methods) || methods.length !== 1) throw malformed('methods');
-  const request: LoginRequest = { scope: parseScope(auth.scope) };
-  if (methods[0] === 'password') {
-    const user = fieldsOf(fieldsOf(identity.password, 'user').user, 'password');
-    const { password } = user;
-    if (typeof password !== 'string') throw malformed('password');
-    return { ...request, password: { user: parseNamed(user, 'user'), password } };
+  if (!Array.isArray(methods) || !methods.every((method) => typeof method === 'string')) {
+    throw expected('methods', 'identity');
   }
-  if (methods[0] === 'token') {
-    const { id } = fieldsOf(identity.token, 'id');
-    if (typeof id !== 'string') throw malformed('id');
-    return { ...request, token: id };
+  const [method, another] = new Set<string>(methods);
+  if (method === undefined) throw expected('methods', 'identity');
+  const known = method === 'password' || method === 'token';
+  if (!known || another !== undefined) {
+    throw new CofferError('unauthorized', 'Attempted to authenticate with an unsupported method.');
   }
-  throw new CofferError('unauthorized', 'Attempted to authenticate with an unsupported method.');
+  const scope = parseScope(auth);
+  if (method === 'token') {
+    const { id } = objectOf(identity.token, 'token', 'identity');
+    if (typeof id !== 'string') throw expected('id', 'token');
+    return { token: id, scope };
+  }
+  const user = objectOf(objectOf(identity.password, 'password', 'identity').user, 'user', 'password');
+  const { password } = user;
+  if (typeof password !== 'string') throw expected('password', 'user');
+  return { password: { user: parseNamed(user, 'user'), password }, scope };
 }
 
-function parseScope(scope: unknown): Scope | undefined {
-  if (scope === undefined || scope === null) return undefined;
-  if (scope === 'unscoped') return { kind: 'unscoped' };
-  if (typeof scope !== 'object') throw malformed('scope');
-  const { project, ...others } = scope as Fields;
-  if (Object.hasOwn(others, 'unscoped')) return { kind: 'unscoped' };
-  if (project === undefined) return { kind: 'unsupported' };
-  if (Object.keys(others).length > 0) throw malformed('scope');
-  return { kind: 'project', project: parseNamed(fieldsOf(project, 'id or name'), 'project') };
+function parseScope(auth: Fields): Scope | undefined {
+  if (!Object.hasOwn(auth, 'scope')) return undefined;
+  if (auth.scope === 'unscoped') return { kind: 'unscoped' };
+  const scope = objectOf(auth.scope, 'scope', 'auth');
+  const given = SCOPES.filter((kind) => Object.hasOwn(scope, kind));
+  if (given.length !== 1) throw expected('system, project, domain, OS-TRUST:trust or unscoped', 'scope');
+  if (given[0] === 'unscoped') return { kind: 'unscoped' };
+  if (given[0] !== 'project') return { kind: 'unsupported' };
+  return { kind: 'project', project: parseNamed(objectOf(scope.project, 'project', 'scope'), 'project') };
 }
 
-/** An id needs no domain; a name does, and there is one domain, `default`, called Default. */
+/** An id needs no domain; a name does. */
 function parseNamed(fields: Fields, noun: string): Named {
-  const { id, name } = fields;
-  if (typeof id === 'string') return { id };
-  if (typeof name !== 'string') throw malformed(`${noun} id or name`);
-  const domain = fieldsOf(fields.domain, 'domain id or name');
-  const isDefault = domain.id === undefined ? sameName(domain.name, 'Default') : domain.id === 'default';
-  // A name of another domain is nobody's: the caller answers as for any unknown one.
-  return isDefault ? { name } : { id: '' };
+  const id = textIn(fields, 'id', noun);
+  const name = textIn(fields, 'name', noun);
+  if (id !== undefined && id !== '') return { id };
+  if (name === undefined) throw expected('id or name', noun);
+  const domain = objectOf(fields.domain, 'domain', noun);
+  const domainId = textIn(domain, 'id', 'domain');
+  const domainName = textIn(domain, 'name', 'domain');
+  if (domainId === undefined && domainName === undefined) throw expected('id or name', 'domain');
+  const isDefault =
+    (domainId === undefined || domainId === DEFAULT_DOMAIN.id) &&
+    (domainName === undefined || nameKey(domainName) === nameKey(DEFAULT_DOMAIN.name));
+  return isDefault ? { name } : NOWHERE;
 }
 
-function sameName(value: unknown, name: string): boolean {
-  return typeof value === 'string' && value.toLowerCase() === name.toLowerCase();
+/** A text, or nothing where there is none or it is null; anything else is malformed. */
+function textIn(fields: Fields, name: string, target: string): string | undefined {
+  const value = fields[name];
+  if (value === undefined || value === null) return undefined;
+  if (typeof value !== 'string') throw expected(name, target);
+  return value;
 }
 
-function fieldsOf(value: unknown, wanted: string): Fields {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw malformed(wanted);
+function objectOf(value: unknown, wanted: string, target: string): Fields {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw expected(wanted, target);
   return value as Fields;
 }
 
-function malformed(wanted: string): CofferError {
+function expected(attribute: string, target: string): CofferError {
   return new CofferError(
     'bad_request',
-    `Expecting to find ${wanted} in the request body. The server could not comply with the request since it is either ` +
+    `Expecting to find ${attribute} in ${target}. The server could not comply with the request since it is either ` +
       'malformed or otherwise incorrect. The client is assumed to be in error.',
   );
 }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { formatKeystoneTime } from '../http/timestamps.ts';
 import { expandRoles } from '../policy/actor.ts';
 import type { RoleRow } from '../db/schema.ts';
-import { DEFAULT_DOMAIN } from './administration.ts';
+import { DEFAULT_DOMAIN } from './keystone-requests.ts';
 import type { Rights } from './rights.ts';
 import type { TokenClaims } from './tokens.ts';
 

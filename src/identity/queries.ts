@@ -6,6 +6,7 @@ import type {
   RevokedTokenRow,
   RoleAssignmentRow,
   RoleRow,
+  SealedRows,
   SealedTable,
   SigningKeyRow,
   UserRow,
@@ -66,14 +67,49 @@ export async function listRoles(db: Queryable): Promise<RoleRow[]> {
   return rows;
 }
 
-/** All of a user's assignments: their digest stands in the user's row. */
-export async function listAssignments(db: Queryable, userId: string): Promise<RoleAssignmentRow[]> {
-  const { rows } = await db.query<RoleAssignmentRow>({
-    name: 'assignments-of-user',
-    text: `SELECT ${columns('role_assignments')} FROM role_assignments WHERE user_id = $1`,
-    values: [userId],
+const prefixed = (table: SealedTable): string =>
+  sealedColumns(table)
+    .map((name) => `${table}.${name} AS "${table}.${name}"`)
+    .join(', ');
+
+export interface FoundUser {
+  user: UserRow;
+  /** Null where none was asked for, or there is none of that id. */
+  project: ProjectRow | null;
+  /** All of the user's: their digest stands in the user's row. */
+  assignments: { assignment: RoleAssignmentRow; role: RoleRow | null }[];
+}
+
+/** One statement, so that all rows are of one moment: an assignment made meanwhile is no broken digest. */
+export async function findUserWithAssignments(
+  db: Queryable,
+  userId: string,
+  projectId: string | null,
+): Promise<FoundUser | undefined> {
+  const { rows } = await db.query<Record<string, unknown>>({
+    name: 'user-with-assignments',
+    text: `SELECT ${prefixed('users')}, ${prefixed('projects')}, ${prefixed('role_assignments')}, ${prefixed('roles')}
+      FROM users
+      LEFT JOIN projects ON projects.id = $2
+      LEFT JOIN role_assignments ON role_assignments.user_id = users.id
+      LEFT JOIN roles ON roles.id = role_assignments.role_id
+      WHERE users.id = $1`,
+    values: [userId, projectId],
   });
-  return rows;
+  const first = rows[0];
+  if (first === undefined) return undefined;
+  const assignments = rows.flatMap((row) => {
+    const assignment = pick('role_assignments', row);
+    return assignment === null ? [] : [{ assignment, role: pick('roles', row) }];
+  });
+  return { user: pick('users', first) as UserRow, project: pick('projects', first), assignments };
+}
+
+/** The columns of one table out of a joined row; null where the join found nothing. */
+function pick<T extends SealedTable>(table: T, row: Record<string, unknown>): SealedRows[T] | null {
+  if (row[`${table}.seal`] === null) return null;
+  const entries = sealedColumns(table).map((name) => [name, row[`${table}.${name}`]]);
+  return Object.fromEntries(entries) as SealedRows[T];
 }
 
 export type FoundSigningKey = SigningKeyRow & { payload_body: Uint8Array };

@@ -6,6 +6,8 @@ import type { IdentityParts } from './rights.ts';
 export interface Revocations {
   /** @throws CofferError `unavailable` when the list could not be read for 10 s: then nobody is let in. */
   isRevoked(jti: string): boolean;
+  /** One that this server just wrote. */
+  add(jti: string, ends: Date): void;
   refresh(): Promise<void>;
 }
 
@@ -35,6 +37,9 @@ export async function openRevocations(parts: IdentityParts): Promise<Revocations
         throw new CofferError('unavailable', 'The list of revoked tokens is not current; try again.');
       }
       return ends.has(jti);
+    },
+    add: (jti, expires) => {
+      ends.set(jti, expires.getTime());
     },
     refresh,
   };

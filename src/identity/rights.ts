@@ -5,7 +5,7 @@ import type { ProjectRow, RoleAssignmentRow, RoleRow, UserRow } from '../db/sche
 import { openRow } from '../db/sealed.ts';
 import type { RevisionMemory } from '../db/revisions.ts';
 import { CofferError } from '../errors.ts';
-import { findUser, listAssignments, listRoles } from './queries.ts';
+import { findUserWithAssignments } from './queries.ts';
 
 export type IdentityParts = Pick<Coffer, 'db' | 'keyring' | 'clock'>;
 
@@ -25,9 +25,48 @@ export function digestAssignments(ids: readonly string[]): Buffer {
     .digest();
 }
 
+/** A user with all assignments, as they were at one moment, all verified. */
+export interface KnownUser {
+  user: UserRow;
+  project: ProjectRow | null;
+  assignments: readonly RoleAssignmentRow[];
+  /** Those of the assignments, by id. */
+  roles: ReadonlyMap<string, RoleRow>;
+}
+
+/** @throws CofferError `integrity_violation` when a row, or an assignment more or less, is not what we wrote. */
+export async function readUser(
+  { db, keyring }: IdentityParts,
+  userId: string,
+  projectId: string | null,
+): Promise<KnownUser | undefined> {
+  const found = await findUserWithAssignments(db, userId, projectId);
+  if (found === undefined) return undefined;
+  const user = await openRow(keyring, 'users', { id: userId }, found.user);
+  const project =
+    projectId === null || found.project === null
+      ? null
+      : await openRow(keyring, 'projects', { id: projectId }, found.project);
+  const roles = new Map<string, RoleRow>();
+  const assignments = await Promise.all(
+    found.assignments.map(async ({ assignment, role }) => {
+      const opened = await openRow(keyring, 'role_assignments', { user_id: userId }, assignment);
+      if (!roles.has(opened.role_id)) {
+        roles.set(opened.role_id, await openRow(keyring, 'roles', { id: opened.role_id }, role ?? {}));
+      }
+      return opened;
+    }),
+  );
+  const digest = digestAssignments(assignments.map(({ id }) => id));
+  if (Buffer.compare(digest, user.assignments_digest) !== 0) throw violated();
+  return { user, project, assignments, roles };
+}
+
 /**
  * Reads a user's rights in a project anew. A user or project that is not there, disabled or of another origin gives
- * undefined; a list of assignments that is not the one the user's row was sealed with fails as a whole.
+ * undefined.
+ *
+ * @throws CofferError `integrity_violation` for rows that do not verify, or are older than what was seen before.
  */
 export async function readRights(
   parts: IdentityParts,
@@ -35,54 +74,35 @@ export async function readRights(
   userId: string,
   projectId: string | null,
 ): Promise<Rights | undefined> {
-  const { db, keyring } = parts;
-  const found = await findUser(db, userId);
-  if (found === undefined) return undefined;
-  const user = await openRow(keyring, 'users', { id: userId }, found);
-  memory.check('users', user);
-  if (!user.enabled) return undefined;
-  const project = projectId === null ? null : await readProject(parts, memory, projectId);
-  if (project === undefined) return undefined;
-  const assignments = await readAssignments(parts, user);
+  const known = await readNewest(parts, memory, userId, projectId);
+  if (known?.user.enabled !== true) return undefined;
+  const { user, project, assignments, roles } = known;
+  if (projectId === null) return { user, project: null, roles: [] };
+  if (project === null || !project.enabled || project.origin !== 'local') return undefined;
   const granted = assignments.filter(
     ({ scope_kind, scope_id }) => scope_kind === 'project' && scope_id === projectId,
   );
-  return { user, project, roles: granted.length === 0 ? [] : await readRoles(parts, granted) };
+  return { user, project, roles: granted.flatMap(({ role_id }) => roles.get(role_id) ?? []) };
 }
 
-async function readProject(
-  { keyring }: IdentityParts,
+/** An answer that a newer one overtook looks like an older row put back: it is asked for once more. */
+async function readNewest(
+  parts: IdentityParts,
   memory: RevisionMemory,
-  projectId: string,
-): Promise<ProjectRow | undefined> {
-  keyring.forgetProject(projectId);
-  const project = await keyring.findProject(projectId);
-  if (project === undefined) return undefined;
-  memory.check('projects', project);
-  return project.enabled && project.origin === 'local' ? project : undefined;
-}
-
-/** All assignments of a user. @throws CofferError `integrity_violation` when one was added, dropped or put back. */
-export async function readAssignments(
-  { db, keyring }: IdentityParts,
-  user: UserRow,
-): Promise<RoleAssignmentRow[]> {
-  const rows = await listAssignments(db, user.id);
-  const opened = await Promise.all(
-    rows.map(async (row) => await openRow(keyring, 'role_assignments', { user_id: user.id }, row)),
-  );
-  const digest = digestAssignments(opened.map(({ id }) => id));
-  if (Buffer.compare(digest, user.assignments_digest) !== 0) {
-    throw new CofferError('integrity_violation', 'Integrity Violation');
+  userId: string,
+  projectId: string | null,
+): Promise<KnownUser | undefined> {
+  for (let isLast = false; ; isLast = true) {
+    const known = await readUser(parts, userId, projectId);
+    if (known === undefined) return undefined;
+    const isOld =
+      memory.isOlder('users', known.user) ||
+      (known.project !== null && memory.isOlder('projects', known.project));
+    if (!isOld) return known;
+    if (isLast) throw violated();
   }
-  return opened;
 }
 
-async function readRoles(
-  { db, keyring }: IdentityParts,
-  assignments: readonly RoleAssignmentRow[],
-): Promise<RoleRow[]> {
-  const wanted = new Set(assignments.map(({ role_id }) => role_id));
-  const rows = (await listRoles(db)).filter(({ id }) => wanted.has(id));
-  return await Promise.all(rows.map(async (row) => await openRow(keyring, 'roles', { id: row.id }, row)));
+function violated(): CofferError {
+  return new CofferError('integrity_violation', 'Integrity Violation');
 }

@@ -1,11 +1,12 @@
 import { createPublicKey } from 'node:crypto';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { recordDecision } from '../audit/record.ts';
 import type { Coffer } from '../coffer.ts';
 import { CofferError } from '../errors.ts';
 import { readJson } from '../http/body.ts';
-import { DEFAULT_DOMAIN } from './administration.ts';
-import type { Identity, IssuedToken } from './identity.ts';
-import { parseLogin } from './keystone-requests.ts';
+import { callerOf } from '../http/caller.ts';
+import type { Identity, KnownToken } from './identity.ts';
+import { DEFAULT_DOMAIN, parseLogin } from './keystone-requests.ts';
 import { formatCatalog, formatToken, formatVersion } from './keystone-wire.ts';
 
 const TOKENS = '/identity/v3/auth/tokens';
@@ -16,10 +17,15 @@ export function registerIdentityRoutes(app: FastifyInstance, coffer: Coffer, ide
   registerTokens(app, coffer, identity);
   const { publicUrl } = coffer;
 
-  app.get('/identity/v3/auth/catalog', { config: { actor: true } }, async () => ({
-    catalog: formatCatalog(coffer),
-    links: { self: `${publicUrl}/identity/v3/auth/catalog`, previous: null, next: null },
-  }));
+  app.get('/identity/v3/auth/catalog', { config: { actor: true } }, async (request) => {
+    if (request.actor.projectId === null) {
+      throw new CofferError('forbidden', 'A project-scoped token is required to produce a service catalog.');
+    }
+    return {
+      catalog: formatCatalog(coffer),
+      links: { self: `${publicUrl}/identity/v3/auth/catalog` },
+    };
+  });
 
   app.get('/identity/v3/auth/projects', { config: { actor: true } }, async (request) => {
     const projects = await identity.listProjects(request.actor.userId);
@@ -53,14 +59,14 @@ export function registerIdentityRoutes(app: FastifyInstance, coffer: Coffer, ide
 
 function registerDiscovery(app: FastifyInstance, publicUrl: string): void {
   app.get('/identity', { config: { public: true } }, async (_request, reply) => {
-    reply.code(300);
+    reply.code(300).header('location', `${publicUrl}/identity/v3/`);
     return { versions: { values: [formatVersion(publicUrl)] } };
   });
   app.get('/identity/v3', { config: { public: true } }, async () => ({ version: formatVersion(publicUrl) }));
 }
 
 function registerTokens(app: FastifyInstance, coffer: Coffer, identity: Identity): void {
-  const describe = async ({ claims, rights }: Omit<IssuedToken, 'token'>, query: Query): Promise<object> => {
+  const describe = async ({ claims, rights }: KnownToken, query: Query): Promise<object> => {
     const catalog = Object.hasOwn(query, 'nocatalog') ? undefined : formatCatalog(coffer);
     return formatToken(claims, rights, await identity.listRoles(), catalog);
   };
@@ -71,39 +77,57 @@ function registerTokens(app: FastifyInstance, coffer: Coffer, identity: Identity
     return await describe(issued, request.query);
   });
 
+  /** The token in question, for whoever may know of it. */
+  const openSubject = async (request: FastifyRequest, action: SubjectAction): Promise<Subject> => {
+    const token = request.headers['x-subject-token'];
+    if (typeof token !== 'string' || token === '')
+      throw new CofferError('not_found', 'No token in the request');
+    const known = await identity.describe(token);
+    requireRight(coffer, request, action, known);
+    return { token, known };
+  };
+
   app.get<{ Querystring: Query }>(TOKENS, { config: { actor: true } }, async (request, reply) => {
-    const subject = subjectToken(request);
-    const described = await identity.describe(subject);
-    requireOwnToken(request, described.rights.user.id);
-    reply.header('x-subject-token', subject).header('vary', 'X-Auth-Token');
-    return await describe(described, request.query);
+    const { token, known } = await openSubject(request, 'identity:validate_token');
+    reply.header('x-subject-token', token).header('vary', 'X-Auth-Token');
+    return await describe(known, request.query);
   });
 
   app.head(TOKENS, { config: { actor: true } }, async (request, reply) => {
-    const subject = subjectToken(request);
-    requireOwnToken(request, (await identity.describe(subject)).rights.user.id);
-    return await reply.header('x-subject-token', subject).header('vary', 'X-Auth-Token').send();
+    const { token } = await openSubject(request, 'identity:check_token');
+    return await reply.header('x-subject-token', token).header('vary', 'X-Auth-Token').send();
   });
 
   app.delete(TOKENS, { config: { actor: true } }, async (request, reply) => {
-    const subject = subjectToken(request);
-    requireOwnToken(request, (await identity.describe(subject)).rights.user.id);
-    await identity.revoke(subject);
+    const { known } = await openSubject(request, 'identity:revoke_token');
+    await identity.revoke(known.claims);
     return await reply.code(204).send();
   });
 }
 
-function subjectToken(request: FastifyRequest): string {
-  const subject = request.headers['x-subject-token'];
-  if (typeof subject !== 'string' || subject === '') {
-    throw new CofferError('bad_request', 'X-Subject-Token is missing.');
-  }
-  return subject;
+type SubjectAction = 'identity:validate_token' | 'identity:check_token' | 'identity:revoke_token';
+
+interface Subject {
+  token: string;
+  known: KnownToken;
 }
 
-/** Validators act for others (as keystonemiddleware does), with an administrator's token; others see their own tokens. */
-function requireOwnToken(request: FastifyRequest, userId: string): void {
+/** Whoever validates for others (keystonemiddleware) does so as an administrator; all others see their own tokens. */
+function requireRight(
+  coffer: Coffer,
+  request: FastifyRequest,
+  action: SubjectAction,
+  known: KnownToken,
+): void {
   const { actor } = request;
-  if (actor.userId === userId || actor.roles.includes('admin')) return;
-  throw new CofferError('forbidden', 'You are not authorized to perform the requested action.');
+  const allowed = actor.userId === known.rights.user.id || actor.roles.includes('admin');
+  recordDecision(coffer.log, callerOf(request), {
+    action,
+    allowed,
+    subject: known.claims.jti,
+    subjectProject: known.rights.project?.id ?? null,
+  });
+  if (!allowed) {
+    throw new CofferError('forbidden', 'You are not authorized to perform the requested action.');
+  }
 }

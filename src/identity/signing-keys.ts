@@ -1,4 +1,4 @@
-import { createPrivateKey, generateKeyPair, randomUUID } from 'node:crypto';
+import { createPrivateKey, createPublicKey, generateKeyPair, randomUUID } from 'node:crypto';
 import { promisify } from 'node:util';
 import type { Coffer } from '../coffer.ts';
 import { wipe } from '../crypto/envelope.ts';
@@ -8,7 +8,7 @@ import { CofferError } from '../errors.ts';
 import { type FoundSigningKey, listSigningKeys } from './queries.ts';
 import type { SigningKey, TokenKey } from './tokens.ts';
 
-type Parts = Pick<Coffer, 'db' | 'keyring' | 'clock'>;
+type Parts = Pick<Coffer, 'db' | 'keyring' | 'clock' | 'integrityViolations'>;
 
 export interface SigningKeys {
   /** Signs new tokens. @throws CofferError `unavailable` while there is none. */
@@ -33,10 +33,11 @@ export async function openSigningKeys(parts: Parts): Promise<SigningKeys> {
 
   const read = async (): Promise<void> => {
     const rows = await listSigningKeys(parts.db);
-    const opened = await Promise.all(
-      rows.map(async (row) => keys.get(row.id) ?? (await openKey(parts, row))),
-    );
-    const next = new Map(opened.map((key) => [key.id, key]));
+    const next = new Map<string, SigningKey>();
+    for (const row of rows) {
+      const key = keys.get(row.id) ?? (await openGenuineKey(parts, row));
+      if (key !== undefined) next.set(row.id, key);
+    }
     for (const [id, key] of keys) if (!next.has(id)) wipe(key.privateKeyPem);
     keys = next;
   };
@@ -51,7 +52,10 @@ export async function openSigningKeys(parts: Parts): Promise<SigningKeys> {
 
   return {
     current: () => {
-      const youngest = [...keys.values()].sort((a, b) => b.notAfter.getTime() - a.notAfter.getTime())[0];
+      const youngest = [...keys.values()].reduce<SigningKey | undefined>(
+        (best, key) => (best === undefined || key.notAfter > best.notAfter ? key : best),
+        undefined,
+      );
       if (youngest === undefined) throw new CofferError('unavailable', 'There is no signing key; try again.');
       return youngest;
     },
@@ -97,25 +101,37 @@ async function makeKey({ db, keyring, clock }: Parts): Promise<void> {
   }
 }
 
+/** A forged or damaged key is left out and counted: it takes no right from the others. */
+async function openGenuineKey(parts: Parts, row: FoundSigningKey): Promise<SigningKey | undefined> {
+  try {
+    return await openKey(parts, row);
+  } catch (error) {
+    if (!(error instanceof CofferError && error.code === 'integrity_violation')) throw error;
+    parts.integrityViolations.count('signing_keys', 'none');
+    return undefined;
+  }
+}
+
 async function openKey({ keyring }: Parts, row: FoundSigningKey): Promise<SigningKey> {
   await openRow(keyring, 'signing_keys', { algorithm: 'EdDSA' }, row);
   const der = await keyring.open('signing-key', SYSTEM_PROJECT, row.id, row);
   try {
-    const privateKey = createPrivateKey({ key: Buffer.from(der.buffer), type: 'pkcs8', format: 'der' });
+    const privateKey = createPrivateKey({
+      key: Buffer.from(der.buffer, der.byteOffset, der.byteLength),
+      type: 'pkcs8',
+      format: 'der',
+    });
+    const publicKeyPem = createPublicKey({ key: Buffer.from(row.public_key), type: 'spki', format: 'der' })
+      .export({ type: 'spki', format: 'pem' })
+      .toString();
     return {
       id: row.id,
       privateKeyPem: Buffer.from(privateKey.export({ type: 'pkcs8', format: 'pem' })),
-      publicKeyPem: publicPem(row.public_key),
+      publicKeyPem,
       notBefore: row.not_before,
       notAfter: row.not_after,
     };
   } finally {
     wipe(der);
   }
-}
-
-function publicPem(spki: Uint8Array): Buffer {
-  return Buffer.from(
-    `-----BEGIN PUBLIC KEY-----\n${Buffer.from(spki).toString('base64')}\n-----END PUBLIC KEY-----\n`,
-  );
 }

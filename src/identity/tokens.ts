@@ -1,6 +1,7 @@
-import { randomUUID } from 'node:crypto';
-import { createSigner, createVerifier } from 'fast-jwt';
+import { randomBytes } from 'node:crypto';
 import { CofferError } from '../errors.ts';
+import { authenticationRequired } from '../http/errors.ts';
+import type { Jwt } from './jwt.ts';
 
 /** What a token says: ids and times, never roles. */
 export interface TokenClaims {
@@ -15,12 +16,13 @@ export interface TokenClaims {
   iat: number;
   exp: number;
   methods: string[];
+  /** The token's own, and for one that came of another that of the first. */
   audit_ids: string[];
 }
 
 export interface TokenKey {
   id: string;
-  publicKeyPem: Buffer;
+  publicKeyPem: string;
   notBefore: Date;
   notAfter: Date;
 }
@@ -29,114 +31,154 @@ export interface SigningKey extends TokenKey {
   privateKeyPem: Buffer;
 }
 
-const TOKEN_BYTES_MAX = 4_096;
-const AUDIENCE = 'coffer';
-/** RFC 7515 §7.1, compact form: three parts of base64url without padding. */
-const COMPACT = /^[A-Za-z0-9_-]{16,1024}\.[A-Za-z0-9_-]{16,3500}\.[A-Za-z0-9_-]{86}$/;
-const CACHE_MAX = 10_000;
-
-/** Signs a token with EdDSA (RFC 8037). */
-export function signToken(
-  key: SigningKey,
-  issuer: string,
-  claims: Omit<TokenClaims, 'iss' | 'aud' | 'jti'>,
-): { token: string; claims: TokenClaims } {
-  const complete: TokenClaims = { iss: issuer, aud: AUDIENCE, jti: randomUUID(), ...claims };
-  const sign = createSigner({ algorithm: 'EdDSA', key: key.privateKeyPem, kid: key.id });
-  return { token: sign({ ...complete }), claims: complete };
-}
-
-export interface TokenVerifier {
+export interface Tokens {
+  sign(
+    key: SigningKey,
+    claims: Omit<TokenClaims, 'iss' | 'aud' | 'jti' | 'audit_ids'>,
+    parent?: TokenClaims,
+  ): SignedToken;
   /** @throws CofferError `unauthorized` for any token that is not one of ours, whole and in its time. */
   verify(token: string, now: Date): TokenClaims;
 }
 
-interface Verified {
+export interface SignedToken {
+  token: string;
   claims: TokenClaims;
-  key: TokenKey;
 }
 
+const TOKEN_BYTES_MAX = 4_096;
+const AUDIENCE = 'coffer';
+/** RFC 7515 §7.1, compact form: three parts of base64url without padding; an Ed25519 signature has 64 bytes. */
+const COMPACT = /^([A-Za-z0-9_-]{16,1024})\.([A-Za-z0-9_-]{16,3800})\.([A-Za-z0-9_-]{86})$/;
+const CACHE_MAX = 10_000;
+const CLOCK_SKEW_SECONDS = 30;
+const ID_BYTES = 16;
+
 /**
- * Verifies signatures once for each exact token and keeps the claims; times are looked at each time. `findKey` gives
- * only keys of our own, by the `kid` of the header; no other field of a header is looked at.
+ * EdDSA tokens (RFC 8037) of one issuer. Signatures are verified once for each exact token and the claims kept; times
+ * and the key's presence are looked at each time. `findKey` gives keys of our own alone, by their id.
  */
-export function createTokenVerifier(
+export function createTokens(
+  jwt: Jwt,
   issuer: string,
   findKey: (id: string) => TokenKey | undefined,
-): TokenVerifier {
-  const cache = new Map<string, Verified>();
+): Tokens {
+  const verified = new Map<string, { claims: TokenClaims; keyId: string }>();
+
+  const verifySignature = (token: string): { claims: TokenClaims; keyId: string } => {
+    const [, header = '', payload = '', signature = ''] = splitCompact(token);
+    const key = findKey(readKeyId(header));
+    if (key === undefined || !isCanonical(signature)) throw refused();
+    try {
+      jwt.verify(token, { key: key.publicKeyPem, algorithms: ['EdDSA'], ignoreExpiration: true });
+    } catch {
+      throw refused();
+    }
+    return { claims: readClaims(payload, issuer), keyId: key.id };
+  };
+
   return {
+    sign: (key, rest, parent) => {
+      const jti = randomBytes(ID_BYTES).toString('base64url');
+      const first = parent?.audit_ids.at(-1);
+      const { sub, prj, iat, exp, methods } = rest;
+      const claims: TokenClaims = {
+        iss: issuer,
+        aud: AUDIENCE,
+        sub,
+        ...(prj === undefined ? {} : { prj }),
+        jti,
+        iat,
+        exp: Math.min(exp, Math.floor(key.notAfter.getTime() / 1000)),
+        methods,
+        audit_ids: first === undefined ? [jti] : [jti, first],
+      };
+      const pem = key.privateKeyPem.toString('ascii');
+      const token = jwt.sign({ ...claims }, { key: pem, algorithm: 'EdDSA', kid: key.id });
+      if (token.length > TOKEN_BYTES_MAX) throw new Error('a token is longer than it may be');
+      return { token, claims };
+    },
     verify: (token, now) => {
-      let verified = cache.get(token);
-      if (verified === undefined) {
-        verified = verifySignature(token, issuer, findKey);
-        const oldest = cache.keys().next().value;
-        if (cache.size >= CACHE_MAX && oldest !== undefined) cache.delete(oldest);
-        cache.set(token, verified);
-      }
-      const { claims, key } = verified;
+      const known = verified.get(token) ?? verifySignature(token);
+      const { claims, keyId } = known;
       const seconds = now.getTime() / 1000;
-      const isInTime = claims.exp > seconds && claims.iat <= seconds + 30;
-      if (!isInTime || key.notAfter <= now || findKey(key.id) === undefined) {
-        cache.delete(token);
+      const key = findKey(keyId);
+      const isInTime = claims.exp > seconds && claims.iat <= seconds + CLOCK_SKEW_SECONDS;
+      if (!isInTime || key === undefined || key.notAfter <= now) {
+        verified.delete(token);
         throw refused();
       }
+      if (!verified.has(token)) keep(verified, token, known);
       return claims;
     },
   };
 }
 
-function verifySignature(
-  token: string,
-  issuer: string,
-  findKey: (id: string) => TokenKey | undefined,
-): Verified {
-  if (token.length > TOKEN_BYTES_MAX || !COMPACT.test(token)) throw refused();
-  const key = findKey(readKeyId(token));
-  if (key === undefined) throw refused();
-  try {
-    const verify = createVerifier({ key: key.publicKeyPem, algorithms: ['EdDSA'], ignoreExpiration: true });
-    const claims: unknown = verify(token);
-    return { claims: requireClaims(claims as Record<string, unknown>, issuer), key };
-  } catch {
-    throw refused();
-  }
+function keep<T>(cache: Map<string, T>, token: string, value: T): void {
+  const oldest = cache.keys().next().value;
+  if (cache.size >= CACHE_MAX && oldest !== undefined) cache.delete(oldest);
+  cache.set(token, value);
 }
 
-/** The header must be exactly the one that we write: no `jwk`, `jku`, `x5u`, `crit` or anything else is accepted. */
-function readKeyId(token: string): string {
-  let header: unknown;
-  try {
-    header = JSON.parse(Buffer.from(token.slice(0, token.indexOf('.')), 'base64url').toString('utf8'));
-  } catch {
-    throw refused();
-  }
-  if (typeof header !== 'object' || header === null) throw refused();
-  const { alg, typ, kid, ...others } = header as Record<string, unknown>;
-  const isOurs = alg === 'EdDSA' && (typ === undefined || typ === 'JWT') && typeof kid === 'string';
-  if (!isOurs || Object.keys(others).length > 0) throw refused();
+function splitCompact(token: string): readonly string[] {
+  const parts = token.length > TOKEN_BYTES_MAX ? null : COMPACT.exec(token);
+  if (parts === null) throw refused();
+  return parts;
+}
+
+/** 86 characters carry four bits more than 64 bytes: only one of the sixteen spellings is the token. */
+function isCanonical(part: string): boolean {
+  return Buffer.from(part, 'base64url').toString('base64url') === part;
+}
+
+/** A header is byte for byte the one that we write for a key: `jwk`, `jku`, `x5u`, `crit` and all else fail here. */
+function readKeyId(header: string): string {
+  const fields = parseObject(header);
+  const { kid } = fields;
+  if (typeof kid !== 'string') throw refused();
+  const ours = JSON.stringify({ alg: 'EdDSA', typ: 'JWT', kid });
+  if (header !== Buffer.from(ours, 'utf8').toString('base64url')) throw refused();
   return kid;
 }
 
-function requireClaims(claims: Record<string, unknown>, issuer: string): TokenClaims {
-  const { iss, aud, sub, prj, jti, iat, exp, methods, audit_ids, ...others } = claims;
-  const isText = (value: unknown): boolean => typeof value === 'string' && value !== '';
-  const isList = (value: unknown): boolean => Array.isArray(value) && value.length > 0 && value.every(isText);
+function readClaims(payload: string, issuer: string): TokenClaims {
+  const fields = parseObject(payload);
+  // Written back they are the same: no name twice, no blanks, no second spelling of a text.
+  const isCompact = Buffer.from(JSON.stringify(fields), 'utf8').toString('base64url') === payload;
+  const { iss, aud, sub, prj, jti, iat, exp, methods, audit_ids: auditIds, ...others } = fields;
   const isWhole =
+    isCompact &&
     iss === issuer &&
     aud === AUDIENCE &&
     isText(sub) &&
-    (prj === undefined || isText(prj)) &&
+    (!Object.hasOwn(fields, 'prj') || isText(prj)) &&
     isText(jti) &&
-    Number.isSafeInteger(iat) &&
-    Number.isSafeInteger(exp) &&
-    isList(methods) &&
-    isList(audit_ids) &&
+    isTime(iat) &&
+    isTime(exp) &&
+    isTextList(methods) &&
+    isTextList(auditIds) &&
+    (auditIds as string[])[0] === jti &&
     Object.keys(others).length === 0;
   if (!isWhole) throw refused();
-  return claims as unknown as TokenClaims;
+  return fields as unknown as TokenClaims;
 }
 
+function parseObject(part: string): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(Buffer.from(part, 'base64url').toString('utf8'));
+  } catch {
+    throw refused();
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw refused();
+  return value as Record<string, unknown>;
+}
+
+const isText = (value: unknown): boolean => typeof value === 'string' && value !== '';
+const isTime = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) > 0;
+const isTextList = (value: unknown): boolean =>
+  Array.isArray(value) && value.length > 0 && value.every(isText);
+
 function refused(): CofferError {
-  return new CofferError('unauthorized', 'The request you have made requires authentication.');
+  return new CofferError('unauthorized', authenticationRequired);
 }

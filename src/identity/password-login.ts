@@ -1,0 +1,55 @@
+import { PASSWORD_BYTES_MAX, type PasswordHasher } from '../crypto/password.ts';
+import type { RevisionMemory } from '../db/revisions.ts';
+import type { UserRow } from '../db/schema.ts';
+import { openRow } from '../db/sealed.ts';
+import { CofferError } from '../errors.ts';
+import { authenticationRequired } from '../http/errors.ts';
+import { getUser } from './administration.ts';
+import type { Named } from './keystone-requests.ts';
+import { countLoginFailure, findUser, forgetLoginFailures, isThrottled } from './queries.ts';
+import type { IdentityParts } from './rights.ts';
+
+/** Where failures are counted that are no user's, so that they cost what a user's do. No user has this id. */
+const NOBODY = '';
+
+export type PasswordLogin = (user: Named, password: string) => Promise<UserRow>;
+
+/**
+ * Gives the user whose password it is. Who is unknown, disabled or held back, and a wrong password, get the same answer
+ * after the same work.
+ */
+export function createPasswordLogin(
+  parts: IdentityParts,
+  passwords: PasswordHasher,
+  memory: RevisionMemory,
+): PasswordLogin {
+  const { db } = parts;
+  return async (named, password) => {
+    const user = await findNamedUser(parts, named);
+    if (user !== undefined) memory.check('users', user);
+    const isHeld = await isThrottled(db, user?.id ?? NOBODY);
+    const isLong = Buffer.byteLength(password) > PASSWORD_BYTES_MAX;
+    const hashed = user?.enabled === true && !isHeld && !isLong ? user.password_hash : null;
+    const matches = await passwords.verify(hashed, isLong ? '' : password);
+    if (user === undefined || !matches) {
+      // Who is held back stays so no longer for trying.
+      await countLoginFailure(db, isHeld ? NOBODY : (user?.id ?? NOBODY));
+      throw new CofferError('unauthorized', authenticationRequired);
+    }
+    await forgetLoginFailures(db, user.id);
+    return user;
+  };
+}
+
+async function findNamedUser(parts: IdentityParts, named: Named): Promise<UserRow | undefined> {
+  if ('id' in named) {
+    const found = await findUser(parts.db, named.id);
+    return found && (await openRow(parts.keyring, 'users', { id: named.id }, found));
+  }
+  try {
+    return await getUser(parts, named.name);
+  } catch (error) {
+    if (error instanceof CofferError && error.code === 'not_found') return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,107 @@
+import type { Coffer } from '../coffer.ts';
+import { SYSTEM_PROJECT } from '../db/layouts.ts';
+import { insertRow, sealRow } from '../db/sealed.ts';
+import { CofferError } from '../errors.ts';
+import { authenticationRequired } from '../http/errors.ts';
+import { IDENTITY_CHANNEL, REVOKED } from './administration.ts';
+import { openJwt } from './jwt.ts';
+import { openRevocations } from './revocations.ts';
+import type { Rights } from './rights.ts';
+import { openSigningKeys } from './signing-keys.ts';
+import { createTokens, type SignedToken, type TokenClaims, type TokenKey } from './tokens.ts';
+
+/** Tokens as long as they live: signed with a current key, good until they end or are revoked. */
+export interface Sessions {
+  /** A token of another, `parent`, never outlives it. */
+  issue(rights: Rights, method: string, parent: TokenClaims | undefined): SignedToken;
+  /** @throws CofferError `unauthorized`; `unavailable` when revocations are not known. */
+  verify(token: string): Promise<TokenClaims>;
+  revoke(claims: TokenClaims): Promise<void>;
+  refreshRevocations(): Promise<void>;
+  refreshKeys(): Promise<void>;
+  verificationKeys(): readonly TokenKey[];
+  close(): void;
+}
+
+const TTL_SECONDS_MAX = 8 * 3_600;
+
+export async function openSessions(coffer: Coffer, ttlSeconds: number): Promise<Sessions> {
+  const { clock, keyring } = coffer;
+  const keys = await openSigningKeys(coffer);
+  const revocations = await openRevocations(coffer);
+  // Of the installation, not of the address: a server that moves keeps its tokens.
+  const issuer = `coffer:${Buffer.from(keyring.installationId).toString('hex')}`;
+  const tokens = createTokens(await openJwt(), issuer, (id) => keys.find(id));
+
+  return {
+    issue: (rights, method, parent) => {
+      const iat = issueTime(clock.now(), rights);
+      const claims = {
+        sub: rights.user.id,
+        ...(rights.project === null ? {} : { prj: rights.project.id }),
+        iat,
+        exp: Math.min(iat + Math.min(ttlSeconds, TTL_SECONDS_MAX), parent?.exp ?? Number.MAX_SAFE_INTEGER),
+        methods: [...new Set([...(parent?.methods ?? []), method])],
+      };
+      return tokens.sign(keys.current(), claims, parent);
+    },
+    verify: async (token) => {
+      let claims: TokenClaims;
+      try {
+        claims = tokens.verify(token, clock.now());
+      } catch {
+        // Another server may have signed it with a key that is newer than our list.
+        await keys.refresh();
+        claims = tokens.verify(token, clock.now());
+      }
+      // With a token goes every other that came of it.
+      const ids = [claims.jti, ...claims.audit_ids];
+      if (ids.some((id) => revocations.isRevoked(id))) {
+        throw new CofferError('unauthorized', authenticationRequired);
+      }
+      return claims;
+    },
+    revoke: async (claims) => {
+      await insertRevocation(coffer, claims);
+      revocations.add(claims.jti, new Date(claims.exp * 1000));
+      await coffer.db.query({ text: `NOTIFY ${IDENTITY_CHANNEL}, '${REVOKED}'` });
+    },
+    refreshRevocations: revocations.refresh,
+    refreshKeys: keys.refresh,
+    verificationKeys: keys.all,
+    close: keys.close,
+  };
+}
+
+/**
+ * `iat` counts whole seconds, `tokens_valid_from` milliseconds: a token of the second in which all before were revoked
+ * belongs to the next one, or it would be refused with them.
+ */
+function issueTime(now: Date, { user, project }: Rights): number {
+  const validFrom = Math.max(
+    user.tokens_valid_from?.getTime() ?? 0,
+    project?.tokens_valid_from?.getTime() ?? 0,
+  );
+  return Math.max(Math.floor(now.getTime() / 1000), Math.ceil(validFrom / 1000));
+}
+
+async function insertRevocation({ db, keyring, clock }: Coffer, claims: TokenClaims): Promise<void> {
+  const system = await keyring.findProject(SYSTEM_PROJECT);
+  if (system === undefined) throw new CofferError('integrity_violation', 'Integrity Violation');
+  const created = clock.now();
+  const row = await sealRow(keyring, 'revoked_tokens', {
+    id: claims.jti,
+    user_id: claims.sub,
+    expires: new Date(claims.exp * 1000),
+    created,
+    updated: created,
+    revision: 1n,
+    epoch: system.active_epoch,
+  });
+  try {
+    await insertRow(db, 'revoked_tokens', row);
+  } catch (error) {
+    // Revoked already, by someone who was faster.
+    if (!(error instanceof CofferError && error.code === 'conflict')) throw error;
+  }
+}
