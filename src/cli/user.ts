@@ -47,7 +47,7 @@ const create: Command = {
       // All that may be missing is looked for first: a user is not left behind without the roles asked for.
       const project = await getProject(parts, projectName);
       const roles = await Promise.all(roleNames.map(async (role) => await getRole(parts, role)));
-      const user = await createUser(parts, await createPasswordHasher(), name, password);
+      const user = await createUser(parts, createPasswordHasher(), name, password);
       for (const role of roles) await assignRole(parts, user, project, role);
       const shown = { id: user.id, name: user.name, project: project.name, roles: roleNames.join(',') };
       context.stdout.write(formatOne(shown, format));

@@ -72,13 +72,13 @@ export async function openIdentity(coffer: Coffer, options: { tokenTtlSeconds: n
         throw new CofferError('not_found', 'Could not find token.');
       }
     },
-    revoke: sessions.revoke,
+    revoke: async (claims) => await sessions.revoke(claims),
     listRoles: async () => {
       const rows = await listRoles(db);
       return await Promise.all(rows.map(async (row) => await openRow(keyring, 'roles', { id: row.id }, row)));
     },
     listProjects: async (userId) => await listProjectsOf(coffer, userId),
-    verificationKeys: sessions.verificationKeys,
+    verificationKeys: () => sessions.verificationKeys(),
     close: stop,
   };
 }
@@ -88,10 +88,11 @@ function keepCurrent(coffer: Coffer, sessions: Sessions, forgetRights: () => voi
   const attempt = (what: string, work: () => Promise<void>) => (): void => {
     work().catch((error: unknown) => coffer.log.warn({ err: error }, `${what} were not read`));
   };
-  const readRevocations = attempt('revocations', sessions.refreshRevocations);
+  const readRevocations = attempt('revocations', async () => await sessions.refreshRevocations());
+  const readKeys = attempt('signing keys', async () => await sessions.refreshKeys());
   const timers = [
     setInterval(readRevocations, REVOCATIONS_EVERY_MS).unref(),
-    setInterval(attempt('signing keys', sessions.refreshKeys), KEYS_EVERY_MS).unref(),
+    setInterval(readKeys, KEYS_EVERY_MS).unref(),
   ];
   const listener = listen(coffer.db, IDENTITY_CHANNEL, (payload) => {
     if (payload !== REVOKED) forgetRights();

@@ -86,7 +86,7 @@ export async function findUserWithAssignments(
   userId: string,
   projectId: string | null,
 ): Promise<FoundUser | undefined> {
-  const { rows } = await db.query<Record<string, unknown>>({
+  const { rows } = await db.query({
     name: 'user-with-assignments',
     text: `SELECT ${prefixed('users')}, ${prefixed('projects')}, ${prefixed('role_assignments')}, ${prefixed('roles')}
       FROM users

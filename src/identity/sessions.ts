@@ -66,10 +66,10 @@ export async function openSessions(coffer: Coffer, ttlSeconds: number): Promise<
       revocations.add(claims.jti, new Date(claims.exp * 1000));
       await coffer.db.query({ text: `NOTIFY ${IDENTITY_CHANNEL}, '${REVOKED}'` });
     },
-    refreshRevocations: revocations.refresh,
-    refreshKeys: keys.refresh,
-    verificationKeys: keys.all,
-    close: keys.close,
+    refreshRevocations: async () => await revocations.refresh(),
+    refreshKeys: async () => await keys.refresh(),
+    verificationKeys: () => keys.all(),
+    close: () => keys.close(),
   };
 }
 

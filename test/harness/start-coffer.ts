@@ -125,7 +125,7 @@ async function makePerson(
     async () => await createProject(parts, projectName),
   );
   const [name, password] = [`user-${randomUUID()}`, randomBytes(12).toString('base64url')];
-  const user = await createUser(parts, await createPasswordHasher(), name, password);
+  const user = await createUser(parts, createPasswordHasher(), name, password);
   for (const role of roles) await assignRole(parts, user, project, await getRole(parts, role));
   return { userId: user.id, name, password, projectId: project.id };
 }
