@@ -11,7 +11,7 @@ import type { Actor } from '../../src/policy/actor.ts';
 import type { RuleSetName } from '../../src/policy/can.ts';
 import { registerMetadataRoutes } from '../../src/secrets/metadata-routes.ts';
 import { registerSecretRoutes } from '../../src/secrets/routes.ts';
-import { createTestDatabase } from './database.ts';
+import { createDatabase } from '../harness/database.ts';
 import { type Client, rawClient } from './raw-http.ts';
 
 interface Who {
@@ -37,7 +37,7 @@ export interface KeyManager {
  * whose it is.
  */
 export async function startKeyManager(rules: RuleSetName = 'stock'): Promise<KeyManager> {
-  const database = await createTestDatabase();
+  const database = await createDatabase();
   const db = openDatabase({ connection: database.url });
   await migrate(db);
   const installationId = randomBytes(16);

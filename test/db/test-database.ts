@@ -1,6 +1,5 @@
-import { migrate } from '../../src/db/migrate.ts';
 import { type Db, type DatabaseOptions, openDatabase } from '../../src/db/open.ts';
-import { createTestDatabase as createEmptyDatabase } from '../contract/database.ts';
+import { createDatabase } from '../harness/database.ts';
 
 export interface TestDatabase {
   db: Db;
@@ -12,7 +11,7 @@ export interface TestDatabase {
 
 /** A database with pools on it, migrated unless it is told not to be. */
 export async function createTestDatabase({ migrated = true } = {}): Promise<TestDatabase> {
-  const { url, drop } = await createEmptyDatabase();
+  const { url, drop } = await createDatabase({ migrated });
   const pools: Db[] = [];
   const open = (options: Partial<DatabaseOptions> = {}): Db => {
     const db = openDatabase({ connection: url, ...options });
@@ -20,7 +19,6 @@ export async function createTestDatabase({ migrated = true } = {}): Promise<Test
     return db;
   };
   const db = open();
-  if (migrated) await migrate(db);
   return {
     db,
     url,

@@ -5,7 +5,7 @@ import { inject } from 'vitest';
 export interface TestDatabase {
   name: string;
   url: string;
-  drop(): Promise<void>;
+  drop: () => Promise<void>;
 }
 
 /** A database of its own on the server of the run: migrated, or empty when asked for. */

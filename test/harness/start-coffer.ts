@@ -18,8 +18,8 @@ import {
 import { type Installation, openInstallation } from '../../src/installation.ts';
 import { createKeyringFile } from '../../src/keyring/master-keys.ts';
 import { createLog, type Server, startServer } from '../../src/server.ts';
-import { createTestDatabase, type TestDatabase } from '../contract/database.ts';
 import { type Client, rawClient } from '../contract/raw-http.ts';
+import { createDatabase, type TestDatabase } from './database.ts';
 
 export interface StartOptions {
   /** Settings beside those that the harness makes. */
@@ -58,7 +58,7 @@ export interface StartedCoffer {
 export async function startCoffer(options: StartOptions = {}): Promise<StartedCoffer> {
   const { beside } = options;
   const folder = beside === undefined ? await mkdtemp(join(tmpdir(), 'coffer-test-')) : undefined;
-  const database = beside?.database ?? (await createTestDatabase());
+  const database = beside?.database ?? (await createDatabase());
   const port = await findFreePort();
   const env = {
     ...(beside?.env ?? {
