@@ -62,6 +62,7 @@ export function createTokens(
   jwt: Jwt,
   issuer: string,
   findKey: (id: string) => TokenKey | undefined,
+  cacheMax = CACHE_MAX,
 ): Tokens {
   const verified = new Map<string, { claims: TokenClaims; keyId: string }>();
 
@@ -108,15 +109,15 @@ export function createTokens(
         verified.delete(token);
         throw refused();
       }
-      if (!verified.has(token)) keep(verified, token, known);
+      if (!verified.has(token)) keep(verified, cacheMax, token, known);
       return claims;
     },
   };
 }
 
-function keep<T>(cache: Map<string, T>, token: string, value: T): void {
+function keep<T>(cache: Map<string, T>, entriesMax: number, token: string, value: T): void {
   const oldest = cache.keys().next().value;
-  if (cache.size >= CACHE_MAX && oldest !== undefined) cache.delete(oldest);
+  if (cache.size >= entriesMax && oldest !== undefined) cache.delete(oldest);
   cache.set(token, value);
 }
 

@@ -1,0 +1,43 @@
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { nameKey, parseName } from '../../src/identity/names.ts';
+import { rounds } from '../harness/rounds.ts';
+
+it('shows a name composed and without blanks around it', () => {
+  expect(parseName('  Zoe\u0308 Müller\t', 'user')).toEqual({ name: 'Zoë Müller', key: 'zoë müller' });
+});
+
+it.each(['Admin', 'ADMIN', ' admin ', 'ａｄｍｉｎ', '\u{1d41a}dmin', 'ＡＤＭＩＮ'])(
+  'takes %j for the name admin',
+  (spelling) => {
+    expect(nameKey(spelling)).toBe('admin');
+  },
+);
+
+it.each(['', '   ', '\u0000', 'a\u0000b', 'a\nb', 'ad\u200bmin', 'ad\u00admin', '\u202enimda', 'a\u2028b'])(
+  'refuses %j',
+  (text) => {
+    expect(() => parseName(text, 'user')).toThrow(expect.objectContaining({ code: 'bad_request' }));
+  },
+);
+
+it('takes 255 characters and no more', () => {
+  expect(parseName('x'.repeat(255), 'project').name).toHaveLength(255);
+  expect(() => parseName('x'.repeat(256), 'project')).toThrow('255');
+});
+
+it('finds by its key every name that it lets in, however it is composed', () => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'grapheme', minLength: 1, maxLength: 40 }), (text) => {
+      let parsed: ReturnType<typeof parseName>;
+      try {
+        parsed = parseName(text, 'user');
+      } catch {
+        return;
+      }
+      expect(nameKey(parsed.name)).toBe(parsed.key);
+      expect(nameKey(text.normalize('NFD'))).toBe(parsed.key);
+    }),
+    { numRuns: rounds(5_000) },
+  );
+});
