@@ -2,11 +2,11 @@ import { randomBytes } from 'node:crypto';
 import { chmodSync, existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type RunningCoffer, startCoffer } from '../harness/start-coffer.ts';
+import { type StartedCoffer, startCoffer } from '../harness/start-coffer.ts';
 import { type BuiltCoffer, buildCoffer, type Ended } from './built-coffer.ts';
 
 const unknownId = '3b6c1a52-7d5e-4f0a-9c1b-2a3d4e5f6071';
-let server: RunningCoffer;
+let server: StartedCoffer;
 let coffer: BuiltCoffer;
 let env: Record<string, string>;
 
@@ -17,16 +17,16 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   coffer.remove();
-  await server.close();
+  await server.stop();
 });
 
-async function environmentOf(role: 'creator' | 'reader'): Promise<Record<string, string>> {
-  const { userName, password, projectName } = await server.credentialsOf(role);
+async function environmentOf(role: 'creator' | 'observer'): Promise<Record<string, string>> {
+  const { name, password } = await server.person([role]);
   return {
     OS_AUTH_URL: `${server.url}/identity/v3`,
-    OS_USERNAME: userName,
+    OS_USERNAME: name,
     OS_PASSWORD: password,
-    OS_PROJECT_NAME: projectName,
+    OS_PROJECT_NAME: 'demo',
     OS_USER_DOMAIN_NAME: 'Default',
     OS_PROJECT_DOMAIN_NAME: 'Default',
   };
@@ -156,8 +156,8 @@ describe('exit codes', () => {
   it('4 when not signed in or refused, 5 without the right, 8 when nothing answers, 78 for a wrong address', async () => {
     expect((await coffer.run(['secret', 'list'])).code).toBe(4);
     expect((await coffer.run(['secret', 'list'], { env: { ...env, OS_PASSWORD: 'wrong' } })).code).toBe(4);
-    const reader = await environmentOf('reader');
-    expect((await coffer.run(['secret', 'store', 'x'], { env: reader, stdin: 'v' })).code).toBe(5);
+    const observer = await environmentOf('observer');
+    expect((await coffer.run(['secret', 'store', 'x'], { env: observer, stdin: 'v' })).code).toBe(5);
     const nowhere = { ...env, OS_AUTH_URL: 'http://127.0.0.1:1/v3' };
     expect((await coffer.run(['secret', 'list'], { env: nowhere })).code).toBe(8);
     const insecure = { ...env, OS_AUTH_URL: 'http://vault.example/v3' };
@@ -167,11 +167,7 @@ describe('exit codes', () => {
 
 describe('coffer login', () => {
   it('takes the password from standard input and keeps the token for its owner alone', async () => {
-    const {
-      OS_USERNAME: user,
-      OS_PASSWORD: password,
-      OS_PROJECT_NAME: project,
-    } = env as Record<string, string>;
+    const { OS_USERNAME: user, OS_PASSWORD: password, OS_PROJECT_NAME: project } = env;
     const args = ['login', '--url', server.url, '--user', user!, '--project', project!];
     const ended = await coffer.run(args, { stdin: `${password}\n` });
     expect([ended.code, ended.stderr]).toEqual([0, '']);
@@ -218,7 +214,7 @@ describe('coffer run', () => {
     const [id, value] = [await store('key', 'canary-key'), 'canary-key'];
     await store('named', 'by name');
     const script = 'process.stdout.write(process.env.A + "|" + process.env.B + "|" + process.argv[1])';
-    const args = ['run', '--secret', `A=${id}`, '-s', 'B=named', '--', node, '-e', script, '--flag'];
+    const args = ['run', '--secret', `A=${id}`, '-s', 'B=named', '--', node, '-e', script, '--', '--flag'];
     const ended = await run(args);
     expect([ended.code, String(ended.stdout)]).toEqual([0, `${value}|by name|--flag`]);
     const look = `const fs = require('fs'), parent = '/proc/' + process.ppid;

@@ -210,7 +210,9 @@ describe('what a command throws', () => {
 
 describe('the README', () => {
   it('lists every exit code', () => {
-    const table = /<!-- exit-codes -->([^]*?)<!-- \/exit-codes -->/.exec(readFileSync('README.md', 'utf8'))?.[1];
+    const table = /<!-- exit-codes -->([^]*?)<!-- \/exit-codes -->/.exec(
+      readFileSync('README.md', 'utf8'),
+    )?.[1];
     const listed = [...(table ?? '').matchAll(/^\| (\d+) \|/gm)].map(([, code]) => Number(code));
     expect(listed).toEqual(Object.values(exitCodes));
   });

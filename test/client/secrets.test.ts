@@ -1,19 +1,23 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { Coffer, type Credentials, type NewSecret, type Secret } from '../../src/client/index.ts';
-import { type RunningCoffer, startCoffer } from '../harness/start-coffer.ts';
+import { type Person, type StartedCoffer, startCoffer } from '../harness/start-coffer.ts';
 
 const unknownId = '3b6c1a52-7d5e-4f0a-9c1b-2a3d4e5f6071';
-let server: RunningCoffer;
+let server: StartedCoffer;
 let credentials: Credentials;
 let coffer: Coffer;
 
 beforeAll(async () => {
   server = await startCoffer();
-  credentials = await server.credentialsOf('creator');
+  credentials = credentialsOf(await server.person(['creator']));
   coffer = new Coffer({ credentials });
 });
-afterAll(() => server.close());
+afterAll(() => server.stop());
+
+function credentialsOf({ name, password }: Person): Credentials {
+  return { type: 'password', url: server.url, userName: name, password, projectName: 'demo' };
+}
 
 async function roundTrip(secret: NewSecret): Promise<{ bytes: Buffer; stored: Secret }> {
   const { id } = await coffer.secrets.create(secret);
@@ -164,6 +168,6 @@ it('tells wrong passwords and missing rights apart', async () => {
   const wrong = new Coffer({ credentials: { ...credentials, password: 'wrong' } as Credentials });
   await expect(wrong.login()).rejects.toMatchObject({ code: 'unauthorized', status: 401 });
   const { id } = await coffer.secrets.create({ payload: 'x' });
-  const member = new Coffer({ credentials: await server.credentialsOf('reader') });
-  await expect(member.secrets.delete(id)).rejects.toMatchObject({ code: 'forbidden', status: 403 });
+  const observer = new Coffer({ credentials: credentialsOf(await server.person(['observer'])) });
+  await expect(observer.secrets.delete(id)).rejects.toMatchObject({ code: 'forbidden', status: 403 });
 });
