@@ -1,0 +1,98 @@
+import { type Measured, measure, requestBytes } from './load.ts';
+import { type Servers, startServers } from './servers.ts';
+
+// Ratios to the yardstick of the same run: these are what may be quoted, the absolute figures are the machine's.
+
+const SECONDS = Number(process.env.COFFER_BENCH_SECONDS ?? '4');
+const CONNECTIONS = [1, 16, 64];
+const READ_AMONG = 1_000;
+const LIST_AMONG = 10_000;
+
+interface Scenario {
+  name: string;
+  next: () => Buffer;
+}
+
+const servers = await startServers();
+try {
+  const scenarios = await prepareScenarios(servers);
+  const { yardstickPort, yardstickIds } = servers;
+  const yardstick = { name: 'yardstick', next: () => requestBytes('GET', `/rows/${pick(yardstickIds)}`, {}) };
+  print('scenario', 'connections', 'requests/s', 'ratio', 'median ms', 'p99 ms', 'failed');
+  for (const connections of CONNECTIONS) {
+    const before = await run(yardstick, yardstickPort, connections);
+    const measured: [Scenario, Measured][] = [];
+    for (const scenario of scenarios) {
+      measured.push([scenario, await run(scenario, servers.cofferPort, connections)]);
+    }
+    const after = await run(yardstick, yardstickPort, connections);
+    const base = (before.requestsPerSecond + after.requestsPerSecond) / 2;
+    report(yardstick, connections, { ...before, requestsPerSecond: base }, base);
+    for (const [scenario, figures] of measured) report(scenario, connections, figures, base);
+  }
+} finally {
+  await servers.stop();
+}
+
+async function prepareScenarios({ cofferPort, token }: Servers): Promise<Scenario[]> {
+  const auth = { 'x-auth-token': token };
+  const json = { ...auth, 'content-type': 'application/json' };
+  const post = (payload: string): Buffer => {
+    const body = JSON.stringify({ name: 'bench', payload, payload_content_type: 'text/plain' });
+    return requestBytes('POST', '/v1/secrets', json, Buffer.from(body));
+  };
+  const [small, large] = [post('x'.repeat(32)), post('x'.repeat(10_240))];
+  const ids: string[] = [];
+  const storeOne = async (): Promise<void> => {
+    const answer = await fetch(`http://127.0.0.1:${cofferPort}/v1/secrets`, {
+      method: 'POST',
+      headers: json,
+      body: JSON.stringify({ name: 'bench', payload: 'x'.repeat(32), payload_content_type: 'text/plain' }),
+    });
+    const { secret_ref } = (await answer.json()) as { secret_ref: string };
+    ids.push(secret_ref.slice(-36));
+  };
+  while (ids.length < LIST_AMONG) await Promise.all(Array.from({ length: 100 }, storeOne));
+  const some = ids.slice(0, READ_AMONG);
+  const path = (): string => `/v1/secrets/${pick(some)}`;
+  return [
+    {
+      name: 'GET payload',
+      next: () => requestBytes('GET', `${path()}/payload`, { ...auth, accept: 'text/plain' }),
+    },
+    { name: 'GET metadata', next: () => requestBytes('GET', path(), auth) },
+    {
+      name: 'GET list of 100',
+      next: () => requestBytes('GET', '/v1/secrets?limit=100&sort=created', auth),
+    },
+    { name: 'POST 32 B', next: () => small },
+    { name: 'POST 10 KiB', next: () => large },
+  ];
+}
+
+async function run(scenario: Scenario, port: number, connections: number): Promise<Measured> {
+  await measure({ port, connections, seconds: 1, next: scenario.next });
+  return await measure({ port, connections, seconds: SECONDS, next: scenario.next });
+}
+
+function report(scenario: Scenario, connections: number, figures: Measured, base: number): void {
+  const { requestsPerSecond, median, p99, failed } = figures;
+  const ratio = (requestsPerSecond / base).toFixed(2);
+  print(
+    scenario.name,
+    connections,
+    Math.round(requestsPerSecond),
+    ratio,
+    median.toFixed(2),
+    p99.toFixed(2),
+    failed,
+  );
+}
+
+function print(name: string, ...cells: (string | number)[]): void {
+  process.stdout.write(`${name.padEnd(18)}${cells.map((cell) => String(cell).padStart(13)).join('')}\n`);
+}
+
+function pick<T>(from: readonly T[]): T {
+  return from[Math.floor(Math.random() * from.length)] as T;
+}
