@@ -145,16 +145,10 @@ export const LAYOUTS: { readonly [T in SealedTable]: readonly Layout[] } = {
   ],
 };
 
-const SEALED_COLUMNS = new Map<SealedTable, readonly string[]>(
-  (Object.keys(LAYOUTS) as SealedTable[]).map((table) => {
-    const names = LAYOUTS[table].flatMap((layout) => layout.columns.map(([name]) => name));
-    return [table, [...new Set(names), 'seal']];
-  }),
-);
-
 /** The columns of a table, over all its layouts, with the seal: what every query of a sealed table selects. */
-export function sealedColumns(table: SealedTable): readonly string[] {
-  return SEALED_COLUMNS.get(table) ?? [];
+export function sealedColumns(table: SealedTable): string[] {
+  const names = LAYOUTS[table].flatMap((layout) => layout.columns.map(([name]) => name));
+  return [...new Set(names), 'seal'];
 }
 
 /** The youngest layout whose migration is finished: servers of the version before can still read it. */

@@ -74,17 +74,16 @@ export function verifyRow<T extends SealedTable>(
   const number = readSealLayout(row.seal);
   const layout = LAYOUTS[table].find((candidate) => candidate.number === number);
   if (layout === undefined) throw violated();
-  if (columnsOutside(table, layout).some((name) => (row as unknown as Columns)[name] !== null)) throw violated();
+  if (columnsOutside(table, layout).some((name) => (row as unknown as Columns)[name] !== null))
+    throw violated();
   verifyRowSeal(key, row.seal, rowMessage(installationId, table, layout, row));
 }
 
-/** The columns that younger layouts have and this one has not. */
+/** The columns that the table's other layouts have and this one has not. */
 function columnsOutside(table: SealedTable, layout: Layout): readonly string[] {
-  const columns = sealedColumns(table);
-  const isWhole = layout.columns.length === columns.length - 1;
-  if (isWhole) return [];
+  if (LAYOUTS[table].length === 1) return [];
   const covered = new Set(layout.columns.map(([name]) => name));
-  return columns.filter((name) => name !== 'seal' && !covered.has(name));
+  return sealedColumns(table).filter((name) => name !== 'seal' && !covered.has(name));
 }
 
 /** Seals a row that the server made, under the epoch that it names. The input is not changed. */
