@@ -1,4 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { encodeAcl } from '../../src/acl/record.ts';
+import { sealedColumns } from '../../src/db/layouts.ts';
+import type { SecretRow } from '../../src/db/schema.ts';
+import { updateRow } from '../../src/db/sealed.ts';
 import type { RuleSetName } from '../../src/policy/can.ts';
 import { type KeyManager, startKeyManager } from './key-manager.ts';
 import type { Client, Reply } from './raw-http.ts';
@@ -61,34 +65,36 @@ const ACTS: Readonly<Record<string, Act>> = {
 };
 
 /**
- * Who may, as the contract's tables have it for secrets without an ACL: A is the caller's own secret, B a colleague's,
- * E one of another project. `-` is nobody's.
+ * Who may, as the contract's tables have it: A is the caller's own secret, B a colleague's, C and D the same but private,
+ * E one of another project, F the same with the caller on its ACL, G a colleague's private one with the caller on its
+ * ACL. `-` is nobody's.
  */
 type Row = Record<'post' | 'list' | 'get' | 'decrypt' | 'put' | 'delete' | 'read' | 'write', string>;
 const row = (cells: string): Row => {
   const [post, list, get, decrypt, put, remove, read, write] = cells.trim().split(/\s+/);
   return { post, list, get, decrypt, put, delete: remove, read, write } as Row;
 };
+const OUTSIDER = row('- - FG FG - - FG -');
 const TABLES: Readonly<Record<RuleSetName, Readonly<Record<string, Row>>>> = {
   stock: {
-    //                                post list get decrypt put delete read write (of user metadata)
-    admin: row('                      y    y    AB  AB      AB  AB     AB   AB'),
-    creator: row('                    y    y    AB  AB      AB  AB     AB   AB'),
-    observer: row('                   -    y    AB  AB      -   -      AB   -'),
-    audit: row('                      -    -    AB  -       -   -      AB   -'),
-    'key-manager:service-admin': row('-    -    AB  -       -   -      AB   -'),
-    member: row('                     -    -    -   -       -   -      -    -'),
-    reader: row('                     -    -    -   -       -   -      -    -'),
-    Admin: row('                    -    -    -   -       -   -      -    -'),
+    //              post list get  decrypt put delete read write (of user metadata)
+    admin: row('    y y ABCDFG ABCDFG ABCDG ABCDG ABCDFG ABCDG'),
+    creator: row('  y y ABCFG  ABCFG  ABCDG ABC   ABCFG  ABC'),
+    observer: row(' - y ABFG   ABFG   -     -     ABFG   -'),
+    audit: row('    - - ABFG   FG     -     -     ABFG   -'),
+    'key-manager:service-admin': row('- - ABFG FG - - ABFG -'),
+    member: OUTSIDER,
+    reader: OUTSIDER,
+    Admin: OUTSIDER,
   },
   secure: {
-    admin: row('                      -    -    ABE AB      AB  ABE    AB   AB'),
-    member: row('                     y    y    AB  AB      AB  AB     AB   AB'),
-    reader: row('                     -    -    -   -       -   -      -    -'),
-    creator: row('                    -    -    -   -       -   -      -    -'),
-    observer: row('                   -    -    -   -       -   -      -    -'),
-    audit: row('                      -    -    -   -       -   -      -    -'),
-    'key-manager:service-admin': row('-    -    -   -       -   -      -    -'),
+    admin: row('    - - ABCDEFG ABCDFG ABCDG ABCDEFG ABCDFG ABCDG'),
+    member: row('   y y ABCFG   ABCFG  ABC   ABC     ABCFG  ABC'),
+    reader: OUTSIDER,
+    creator: OUTSIDER,
+    observer: OUTSIDER,
+    audit: OUTSIDER,
+    'key-manager:service-admin': OUTSIDER,
   },
 };
 const CELL: Readonly<Record<string, keyof Row>> = {
@@ -103,12 +109,24 @@ const CELL: Readonly<Record<string, keyof Row>> = {
   'secret_meta:put, one': 'write',
   'secret_meta:delete': 'write',
 };
-const OWNERS = {
-  A: { user: 'caller', project: 'project-1' },
-  B: { user: 'colleague', project: 'project-1' },
-  E: { user: 'stranger', project: 'project-2' },
-} as const;
-const CALLER = OWNERS.A;
+interface Case {
+  user: string;
+  project: string;
+  acl?: { projectAccess: boolean; users: string[] };
+}
+const CALLER = { user: 'caller', project: 'project-1' };
+const COLLEAGUE = { user: 'colleague', project: 'project-1' };
+const STRANGER = { user: 'stranger', project: 'project-2' };
+const PRIVATE = { projectAccess: false, users: [] };
+const CASES: Readonly<Record<string, Case>> = {
+  A: CALLER,
+  B: COLLEAGUE,
+  C: { ...CALLER, acl: PRIVATE },
+  D: { ...COLLEAGUE, acl: { projectAccess: false, users: ['somebody', 'else'] } },
+  E: STRANGER,
+  F: { ...STRANGER, acl: { projectAccess: true, users: ['somebody', 'caller'] } },
+  G: { ...COLLEAGUE, acl: { projectAccess: false, users: ['caller'] } },
+};
 
 describe.each(['stock', 'secure'] as const)('the %s rules', (rules) => {
   let keyManager: KeyManager;
@@ -117,19 +135,21 @@ describe.each(['stock', 'secure'] as const)('the %s rules', (rules) => {
   });
   afterAll(async () => await keyManager.stop());
 
-  const store = async (owner: { user: string; project: string }, bare = false): Promise<string> => {
-    const client = keyManager.as(rules === 'stock' ? 'creator' : 'member', owner);
+  const storing = rules === 'stock' ? 'creator' : 'member';
+  const store = async ({ acl, ...owner }: Case, bare = false): Promise<string> => {
+    const client = keyManager.as(storing, owner);
     const payload = bare ? {} : { payload: 'hi', payload_content_type: 'text/plain' };
     const { status, json } = await client.post('/v1/secrets', payload);
     expect(status).toBe(201);
     await client.put(`${json.secret_ref}/metadata`, { metadata: { env: 'prod' } });
+    if (acl !== undefined) await writeAcl(keyManager, json.secret_ref, acl);
     return json.secret_ref;
   };
 
   describe.each(Object.entries(TABLES[rules]))('for the role %s', (role, allowed) => {
     it.each(Object.entries(ACTS))('decide %s as the table says', async (rule, act) => {
       const cell = allowed[CELL[rule] ?? 'get'];
-      for (const [which, owner] of Object.entries(OWNERS)) {
+      for (const [which, owner] of Object.entries(CASES)) {
         const ref = await store(owner, act.bare);
         const reply = await act.run(keyManager.as(role, CALLER), ref);
         const seen = `${which}: ${reply.status} ${reply.status >= 400 ? reply.json.description : ''}`;
@@ -150,17 +170,17 @@ describe.each(['stock', 'secure'] as const)('the %s rules', (rules) => {
   });
 
   it('leave a secret as it was for those whom they refuse', async () => {
-    const ref = await store(OWNERS.B);
-    const owner = keyManager.as(rules === 'stock' ? 'creator' : 'member', OWNERS.B);
+    const ref = await store(COLLEAGUE);
+    const owner = keyManager.as(storing, COLLEAGUE);
     const before = [(await owner.get(ref)).text, (await owner.get(`${ref}/metadata`)).text];
-    const stranger = keyManager.as(rules === 'stock' ? 'creator' : 'member', OWNERS.E);
+    const stranger = keyManager.as(storing, STRANGER);
     for (const act of Object.values(ACTS)) expect((await act.run(stranger, ref)).status).toBe(403);
     expect([(await owner.get(ref)).text, (await owner.get(`${ref}/metadata`)).text]).toEqual(before);
     expect((await owner.get(`${ref}/payload`)).text).toBe('hi');
   });
 
   it('say nothing to those without a token, and nothing of what exists', async () => {
-    const ref = await store(OWNERS.A);
+    const ref = await store(CALLER);
     for (const act of Object.values(ACTS)) {
       const reply = await act.run(keyManager.stranger(), ref);
       expect([reply.status, reply.json.title]).toEqual([401, 'Unauthorized']);
@@ -168,7 +188,7 @@ describe.each(['stock', 'secure'] as const)('the %s rules', (rules) => {
   });
 
   it('give no right to nobody: not without roles, not with an empty one', async () => {
-    const ref = await store(OWNERS.A);
+    const ref = await store(CALLER);
     for (const roles of [[], [''], ['nobody']]) {
       const client = keyManager.as(roles, CALLER);
       for (const act of Object.values(ACTS)) expect((await act.run(client, ref)).status).toBe(403);
@@ -178,8 +198,8 @@ describe.each(['stock', 'secure'] as const)('the %s rules', (rules) => {
   });
 
   it('answer 404 to everybody once a secret is deleted or has ended', async () => {
-    const admin = keyManager.as(rules === 'stock' ? 'creator' : 'member', CALLER);
-    const deleted = await store(OWNERS.A);
+    const admin = keyManager.as(storing, CALLER);
+    const deleted = await store(CALLER);
     await admin.delete(deleted);
     const expiration = new Date(Date.now() + 60_000).toISOString();
     const ended = (await admin.post('/v1/secrets', { expiration })).json.secret_ref;
@@ -188,7 +208,7 @@ describe.each(['stock', 'secure'] as const)('the %s rules', (rules) => {
       for (const role of Object.keys(TABLES[rules])) {
         for (const [name, act] of Object.entries(ACTS)) {
           for (const ref of [deleted, ended]) {
-            const reply = await act.run(keyManager.as(role, OWNERS.E), ref);
+            const reply = await act.run(keyManager.as(role, STRANGER), ref);
             expect([role, name, reply.status]).toEqual([role, name, 404]);
           }
         }
@@ -198,3 +218,17 @@ describe.each(['stock', 'secure'] as const)('the %s rules', (rules) => {
     }
   });
 });
+
+/** As the ACL's own route will write it: into the secret's row, under its seal. */
+async function writeAcl(
+  { coffer }: KeyManager,
+  ref: string,
+  acl: { projectAccess: boolean; users: string[] },
+): Promise<void> {
+  const text = `SELECT ${sealedColumns('secrets').join()} FROM secrets WHERE id = $1`;
+  const { rows } = await coffer.db.query<SecretRow>({ text, values: [ref.split('/').at(-1)] });
+  if (rows[0] === undefined) throw new Error('no such secret');
+  const now = new Date();
+  const changes = { acl: encodeAcl({ ...acl, created: now, updated: now }) };
+  await updateRow(coffer.db, coffer.keyring, 'secrets', rows[0], changes);
+}
