@@ -27,7 +27,7 @@ function mayRepeat(status: number, idempotent: boolean): boolean {
 }
 
 /** `Retry-After` (RFC 9110 §10.2.3) in seconds, from a number or a date. */
-export function parseRetryAfter(value: string | null, now: number): number | undefined {
+function parseRetryAfter(value: string | null, now: number): number | undefined {
   if (value === null) return undefined;
   if (/^\d{1,9}$/.test(value)) return Number(value);
   const date = Date.parse(value);

@@ -73,7 +73,7 @@ function networkError(error: unknown, call: Call): CofferError {
   const code = codeOf(error);
   const host = new URL(call.url).host;
   if (untrusted.test(code)) {
-    const hint = 'name the certificate authority in NODE_EXTRA_CA_CERTS';
+    const hint = 'name its authority in NODE_EXTRA_CA_CERTS (the command: OS_CACERT)';
     return new CofferError(
       'untrusted',
       `${host} showed a certificate that is not trusted (${code}); ${hint}`,
