@@ -53,11 +53,12 @@ export async function openRow<T extends SealedTable>(
   asked: Partial<SealedRows[T]>,
   row: unknown,
 ): Promise<SealedRows[T]> {
+  if (typeof row !== 'object' || row === null) throw violated();
   const candidate = row as SealedRows[T];
   for (const [column, value] of Object.entries(asked)) {
     if (!sameValue((candidate as unknown as Columns)[column], value)) throw violated();
   }
-  if (typeof candidate.epoch !== 'bigint' || !(candidate.seal instanceof Uint8Array)) throw violated();
+  if (typeof candidate.epoch !== 'bigint') throw violated();
   await keys.withRowsKey(sealingProject(table, candidate), candidate.epoch, (key) =>
     verifyRow(key, keys.installationId, table, candidate),
   );
@@ -71,6 +72,7 @@ export function verifyRow<T extends SealedTable>(
   table: T,
   row: SealedRows[T],
 ): void {
+  if (!((row.seal as unknown) instanceof Uint8Array)) throw violated();
   const number = readSealLayout(row.seal);
   const layout = LAYOUTS[table].find((candidate) => candidate.number === number);
   if (layout === undefined) throw violated();

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { isUuid } from '../crypto/encoding.ts';
 import { deriveKey, generateKey, openPayload, sealPayload, wipe } from '../crypto/envelope.ts';
 import { SYSTEM_PROJECT } from '../db/layouts.ts';
 import type { Db, Queryable } from '../db/open.ts';
@@ -252,7 +253,7 @@ export class Keyring implements RowKeys {
     const row = await findKek(this.#options.db, projectId, epoch);
     if (row === undefined || row.project_id !== projectId || row.epoch !== epoch) throw violated();
     const { backend } = this.#options;
-    if (row.store !== backend.store) throw violated();
+    if (row.store !== backend.store || !hasKeyColumns(row)) throw violated();
     const context = kekContext(this.installationId, projectId, row.id, epoch, row.master_key_id);
     const kek = await backend.openKek(row.master_key_id, row.wrapped_kek, context);
     try {
@@ -351,6 +352,15 @@ function openEpoch(kekId: string, kek: OpenKek, rowsKey: Uint8Array): OpenEpoch 
     wipe(rowsKey);
   };
   return { kekId, kek, rowsKey, close };
+}
+
+/** Its columns are used before its seal can be verified, and the database may answer NULL or another type. */
+function hasKeyColumns(row: KekRow): boolean {
+  const { id, master_key_id, wrapped_kek, wrapped_integrity_key } = row;
+  const isKey = (value: unknown): boolean => value instanceof Uint8Array;
+  return (
+    isUuid(id) && typeof master_key_id === 'string' && isKey(wrapped_kek) && isKey(wrapped_integrity_key)
+  );
 }
 
 function violated(): CofferError {

@@ -195,6 +195,19 @@ describe('a connection that is killed', () => {
   });
 });
 
+describe('a named statement', () => {
+  it('is planned anew when its table changed', async () => {
+    const single = database.open({ connectionsMax: 1 });
+    await single.query({ text: 'CREATE TABLE changing (value bigint)' });
+    await single.query({ text: 'INSERT INTO changing VALUES (7)' });
+    const statement = { name: 'changing', text: 'SELECT value FROM changing' };
+    expect((await single.query(statement)).rows).toEqual([{ value: 7n }]);
+    await single.query({ text: 'ALTER TABLE changing ALTER COLUMN value TYPE text' });
+    expect((await single.query(statement)).rows).toEqual([{ value: '7' }]);
+    expect((await single.query(statement)).rows).toEqual([{ value: '7' }]);
+  });
+});
+
 describe('a transaction', () => {
   const count = async (id: string): Promise<unknown> =>
     (await db.query({ text: 'SELECT count(*) AS count FROM things WHERE id = $1', values: [id] })).rows[0]

@@ -155,6 +155,9 @@ describe('a sealed row', () => {
     ]) {
       await expect(openRow(keys, 'roles', {}, { ...sealed, ...changed })).rejects.toMatchObject(violation);
     }
+    for (const none of [null, undefined, 'row', {}]) {
+      await expect(openRow(keys, 'roles', {}, none)).rejects.toMatchObject(violation);
+    }
   });
 
   it.each(TABLES.filter((table) => table !== 'keks' && table !== 'secrets'))(
