@@ -95,8 +95,18 @@ async function ask<R>(target: pg.Pool | pg.PoolClient, statement: Statement): Pr
     const { rows, rowCount, command } = await target.query<R & pg.QueryResultRow>(config);
     return { rows, rowCount, command };
   } catch (error) {
+    // A named statement that was planned before its table changed fails on that connection for good: plan it anew.
+    if (statement.name !== undefined && target instanceof pg.Pool && isStalePlan(error)) {
+      const { text, values } = statement;
+      return await ask(target, values === undefined ? { text } : { text, values });
+    }
     throw asCofferError(error);
   }
+}
+
+function isStalePlan(error: unknown): boolean {
+  const { code, message } = error as { code?: unknown; message?: unknown };
+  return code === '0A000' && String(message).includes('cached plan');
 }
 
 async function runTransaction<T>(pool: pg.Pool, use: (tx: Queryable) => Promise<T>): Promise<T> {
