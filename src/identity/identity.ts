@@ -28,6 +28,7 @@ export interface Identity {
   describe(token: string): Promise<KnownToken>;
   /** Ends a token before its time, and those that came of it, on every server within 5 s. */
   revoke(claims: TokenClaims): Promise<void>;
+  /** Those whose rows verify. */
   listRoles(): Promise<RoleRow[]>;
   /** The projects in which the user has a role. */
   listProjects(userId: string): Promise<ProjectRow[]>;
@@ -40,7 +41,6 @@ const KEYS_EVERY_MS = 60_000;
 
 /** Log-in, tokens and the rights behind them. Reads keys and revocations before it returns. */
 export async function openIdentity(coffer: Coffer, options: { tokenTtlSeconds: number }): Promise<Identity> {
-  const { db, keyring } = coffer;
   const memory = createRevisionMemory();
   const sessions = await openSessions(coffer, options.tokenTtlSeconds);
   const actors = createActors(coffer, memory);
@@ -73,10 +73,7 @@ export async function openIdentity(coffer: Coffer, options: { tokenTtlSeconds: n
       }
     },
     revoke: async (claims) => await sessions.revoke(claims),
-    listRoles: async () => {
-      const rows = await listRoles(db);
-      return await Promise.all(rows.map(async (row) => await openRow(keyring, 'roles', { id: row.id }, row)));
-    },
+    listRoles: async () => await listGenuineRoles(coffer),
     listProjects: async (userId) => await listProjectsOf(coffer, userId),
     verificationKeys: () => sessions.verificationKeys(),
     close: stop,
@@ -134,6 +131,20 @@ async function resolveProject(parts: IdentityParts, named: Named): Promise<strin
   } catch (error) {
     throw error instanceof CofferError && error.code === 'not_found' ? refused() : error;
   }
+}
+
+/** For the ids of implied roles, which decide nothing: a damaged row is left out, or nobody could log in. */
+async function listGenuineRoles({ db, keyring, integrityViolations }: Coffer): Promise<RoleRow[]> {
+  const opened = (await listRoles(db)).map(async (row) => {
+    try {
+      return [await openRow(keyring, 'roles', { id: row.id }, row)];
+    } catch (error) {
+      if (!(error instanceof CofferError && error.code === 'integrity_violation')) throw error;
+      integrityViolations.count('roles', 'none');
+      return [];
+    }
+  });
+  return (await Promise.all(opened)).flat();
 }
 
 async function listProjectsOf(parts: IdentityParts, userId: string): Promise<ProjectRow[]> {

@@ -1,0 +1,268 @@
+import { generateKeyPairSync, randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { assignRole, getProject, getRole } from '../../src/identity/administration.ts';
+import { type Person, type StartedCoffer, startCoffer } from '../harness/start-coffer.ts';
+import { forge, headerOf, makeKey } from './signing.ts';
+
+const TOKENS = '/identity/v3/auth/tokens';
+let coffer: StartedCoffer;
+let victim: Person;
+let bystander: Person;
+
+beforeAll(async () => {
+  coffer = await startCoffer();
+  bystander = await coffer.person(['creator'], 'demo');
+});
+afterAll(async () => await coffer.stop());
+beforeEach(async () => {
+  victim = await coffer.person(['creator'], 'demo');
+});
+
+/** Works as a DBA does, and makes the server look at once. */
+async function tamper(text: string, values: unknown[] = []): Promise<void> {
+  const { db } = coffer.installation;
+  const { rowCount } = await db.query({ text, values });
+  expect(rowCount).toBeGreaterThan(0);
+  await forgetRights();
+}
+
+async function forgetRights(): Promise<void> {
+  await coffer.installation.db.query({ text: 'NOTIFY coffer_identity' });
+  await new Promise((resolve) => setTimeout(resolve, 50));
+}
+
+const row = async (table: string, where: string, value: unknown): Promise<Record<string, unknown>> => {
+  const { rows } = await coffer.installation.db.query({
+    text: `SELECT * FROM ${table} WHERE ${where} = $1`,
+    values: [value],
+  });
+  expect(rows).toHaveLength(1);
+  return rows[0] ?? {};
+};
+
+async function insert(table: string, columns: Record<string, unknown>): Promise<void> {
+  const names = Object.keys(columns);
+  const places = names.map((_, index) => `$${index + 1}`);
+  await tamper(`INSERT INTO ${table} (${names.join()}) VALUES (${places.join()})`, Object.values(columns));
+}
+
+const parts = () => ({ ...coffer.installation, clock: { now: () => new Date() } });
+
+async function expectUnharmed(): Promise<void> {
+  const { name, password, client } = bystander;
+  expect((await client.get('/v1/secrets')).status).toBe(200);
+  await coffer.logIn(name, password, 'demo');
+}
+
+async function expectViolation(): Promise<void> {
+  const used = await victim.client.get('/v1/secrets');
+  expect([used.status, used.json.title]).toEqual([500, 'Integrity Violation']);
+  const asked = await logInVictim();
+  expect([asked.status, asked.json.error.title]).toEqual([500, 'Integrity Violation']);
+  expect(asked.headers).not.toHaveProperty('x-subject-token');
+  await expectUnharmed();
+}
+
+async function logInVictim(password = victim.password) {
+  const domain = { name: 'Default' };
+  const user = { name: victim.name, password, domain };
+  const identity = { methods: ['password'], password: { user } };
+  const scope = { project: { name: 'demo', domain } };
+  return await coffer.stranger.post(TOKENS, { auth: { identity, scope } });
+}
+
+describe('whoever holds the database', () => {
+  it.each([
+    ['name', `'someone'`],
+    ['domain_id', `'other'`],
+    ['email', `'a@b'`],
+    ['description', `'x'`],
+    ['password_hash', `(SELECT password_hash FROM users WHERE id <> $1 LIMIT 1)`],
+    ['default_project_id', `'x'`],
+    ['tokens_valid_from', `now()`],
+    ['assignments_digest', `set_byte(assignments_digest, 3, 255 - get_byte(assignments_digest, 3))`],
+    ['created', `created + interval '1 second'`],
+    ['updated', `updated + interval '1 second'`],
+    ['revision', `revision + 1`],
+    ['seal', `(SELECT seal FROM users WHERE id <> $1 LIMIT 1)`],
+    ['seal', `set_byte(seal, 20, 255 - get_byte(seal, 20))`],
+  ])('cannot change the %s of a user to %s', async (column, value) => {
+    await tamper(`UPDATE users SET ${column} = ${value} WHERE id = $1`, [victim.userId]);
+    const used = await victim.client.get('/v1/secrets');
+    expect([used.status, used.json.title]).toEqual([500, 'Integrity Violation']);
+    await expectUnharmed();
+  });
+
+  it('cannot enable a user who was disabled, nor disable one', async () => {
+    await tamper('UPDATE users SET enabled = NOT enabled WHERE id = $1', [victim.userId]);
+    await expectViolation();
+  });
+
+  it('cannot log in with a password of its own', async () => {
+    const { password_hash: own } = await row('users', 'id', bystander.userId);
+    await tamper('UPDATE users SET password_hash = $2 WHERE id = $1', [victim.userId, own]);
+    expect((await logInVictim(bystander.password)).status).toBe(500);
+  });
+
+  it('cannot give one user the row of another', async () => {
+    const other = await row('users', 'id', bystander.userId);
+    await tamper('DELETE FROM users WHERE id = $1', [victim.userId]);
+    await insert('users', { ...other, id: victim.userId, name: victim.name, name_key: victim.name });
+    expect((await victim.client.get('/v1/secrets')).status).toBe(500);
+    await expectUnharmed();
+  });
+
+  it('cannot grant a role: by a row of its own, a moved one, or a changed one', async () => {
+    const { id: admin } = await getRole(parts(), 'admin');
+    const assignment = await row('role_assignments', 'user_id', victim.userId);
+    await insert('role_assignments', { ...assignment, id: randomUUID(), role_id: admin });
+    await expectViolation();
+    await tamper('DELETE FROM role_assignments WHERE user_id = $1 AND role_id = $2', [victim.userId, admin]);
+    expect((await victim.client.get('/v1/secrets')).status).toBe(200);
+    await tamper('UPDATE role_assignments SET role_id = $2 WHERE user_id = $1', [victim.userId, admin]);
+    await expectViolation();
+  });
+
+  it('cannot move the assignment of one user to another', async () => {
+    const helper = await coffer.person(['admin'], 'demo');
+    const text = 'UPDATE role_assignments SET user_id = $2 WHERE user_id = $1';
+    await tamper(text, [helper.userId, victim.userId]);
+    await expectViolation();
+    expect((await helper.client.get('/v1/secrets')).status).toBe(500);
+  });
+
+  it('cannot drop an assignment and leave the others', async () => {
+    const many = await coffer.person(['creator', 'audit', 'observer'], 'demo');
+    await tamper(
+      `DELETE FROM role_assignments WHERE user_id = $1 AND role_id =
+      (SELECT id FROM roles WHERE name = 'audit')`,
+      [many.userId],
+    );
+    expect((await many.client.get('/v1/secrets')).status).toBe(500);
+    await expectUnharmed();
+  });
+
+  it('cannot put back an assignment with the user row of before, where the newer one was seen', async () => {
+    const before = await row('users', 'id', victim.userId);
+    const assignments = parts();
+    const project = await getProject(assignments, 'demo');
+    await assignRole(assignments, { id: victim.userId }, project, await getRole(assignments, 'audit'));
+    await forgetRights();
+    expect((await victim.client.get('/v1/secrets')).status).toBe(200);
+    await tamper(
+      `DELETE FROM role_assignments WHERE user_id = $1 AND role_id =
+      (SELECT id FROM roles WHERE name = 'audit')`,
+      [victim.userId],
+    );
+    await tamper(
+      'UPDATE users SET assignments_digest = $2, updated = $3, revision = $4, seal = $5 WHERE id = $1',
+      [victim.userId, before.assignments_digest, before.updated, before.revision, before.seal],
+    );
+    await expectViolation();
+  });
+
+  it('cannot rename a role into a greater one', async () => {
+    const lone = await coffer.person(['observer'], 'demo');
+    const text = `UPDATE roles SET name = 'admin2', name_key = 'admin2' WHERE name = $1`;
+    await tamper(text, ['observer']);
+    expect((await lone.client.get('/v1/secrets')).status).toBe(500);
+    await expectUnharmed();
+    await tamper(`UPDATE roles SET name = 'observer', name_key = 'observer' WHERE name = $1`, ['admin2']);
+    expect((await lone.client.get('/v1/secrets')).status).toBe(200);
+  });
+
+  it('cannot show the genuine rows of another through a view', async () => {
+    const { db } = coffer.installation;
+    await db.query({ text: 'ALTER TABLE role_assignments RENAME TO genuine_assignments' });
+    try {
+      const { rows } = await db.query<{ id: string }>({
+        text: `SELECT users.id FROM users WHERE name = 'admin'`,
+      });
+      await db.query({
+        text: `CREATE VIEW role_assignments AS SELECT id, '${victim.userId}'::text COLLATE "C" AS user_id, scope_kind,
+          scope_id, role_id, created, updated, revision, epoch, seal FROM genuine_assignments
+          WHERE user_id = '${rows[0]?.id ?? ''}'`,
+      });
+      await forgetRights();
+      expect((await victim.client.get('/v1/secrets')).status).toBe(500);
+    } finally {
+      await db.query({ text: 'DROP VIEW IF EXISTS role_assignments' });
+      await db.query({ text: 'ALTER TABLE genuine_assignments RENAME TO role_assignments' });
+      await forgetRights();
+    }
+    await expectUnharmed();
+  });
+
+  it('cannot lift a revocation from a server that saw it', async () => {
+    const { client, token } = victim;
+    expect((await client.delete(TOKENS, { headers: { 'x-subject-token': token } })).status).toBe(204);
+    await tamper('DELETE FROM revoked_tokens WHERE user_id = $1', [victim.userId]);
+    await new Promise((resolve) => setTimeout(resolve, 2_500));
+    expect((await client.get('/v1/secrets')).status).toBe(401);
+  });
+
+  it('cannot forge a signing key, and a forged one does no harm', async () => {
+    const { publicKey } = generateKeyPairSync('ed25519');
+    const { rows } = await coffer.installation.db.query({ text: 'SELECT * FROM signing_keys LIMIT 1' });
+    const own = makeKey(randomUUID());
+    const spki = publicKey.export({ type: 'spki', format: 'der' });
+    await insert('signing_keys', { ...rows[0], id: own.id, public_key: spki });
+    const claims = JSON.parse(Buffer.from(victim.token.split('.')[1] ?? '', 'base64url').toString());
+    const token = forge(own, headerOf(own), claims);
+    await new Promise((resolve) => setTimeout(resolve, 1_100));
+    const reply = await coffer.stranger.get('/v1/secrets', { headers: { 'x-auth-token': token } });
+    expect(reply.status).toBe(401);
+    const { keys } = (await coffer.stranger.get('/identity/jwks')).json;
+    expect(keys.map(({ kid }: { kid: string }) => kid)).not.toContain(own.id);
+    await expectUnharmed();
+    const second = await startCoffer({ beside: coffer });
+    try {
+      expect((await second.stranger.get('/identity/jwks')).json.keys).toEqual(keys);
+    } finally {
+      await second.stop();
+    }
+  });
+
+  it('cannot open a way in by the count of failures', async () => {
+    await insert('login_failures', { user_id: victim.userId, failures: -5, last_failure: new Date() });
+    expect((await logInVictim('wrong')).status).toBe(401);
+    await tamper(`UPDATE login_failures SET failures = 1000000 WHERE user_id = $1`, [victim.userId]);
+    expect((await logInVictim()).status).toBe(401);
+    expect((await victim.client.get('/v1/secrets')).status).toBe(200);
+    await tamper('DELETE FROM login_failures WHERE user_id = $1', [victim.userId]);
+    expect((await logInVictim()).status).toBe(201);
+  });
+});
+
+it('grants a role to a user who works meanwhile, without a false alarm', async () => {
+  const identity = parts();
+  const project = await getProject(identity, 'demo');
+  const statuses = new Set<number>();
+  let isDone = false;
+  const working = (async () => {
+    while (!isDone) {
+      await coffer.installation.db.query({ text: 'NOTIFY coffer_identity' });
+      statuses.add((await victim.client.get('/v1/secrets')).status);
+    }
+  })();
+  for (const name of ['admin', 'manager', 'member', 'reader', 'observer', 'audit']) {
+    await assignRole(identity, { id: victim.userId }, project, await getRole(identity, name));
+  }
+  isDone = true;
+  await working;
+  expect([...statuses]).toEqual([200]);
+});
+
+it('gives all roles of two who grant at once', async () => {
+  const identity = parts();
+  const project = await getProject(identity, 'demo');
+  const roles = ['member', 'reader', 'observer', 'audit'];
+  await Promise.all(
+    roles.map(async (name) => {
+      await assignRole(identity, { id: victim.userId }, project, await getRole(identity, name));
+    }),
+  );
+  const reply = await logInVictim();
+  const names = reply.json.token.roles.map(({ name }: { name: string }) => name);
+  expect(names.sort()).toEqual(['audit', 'creator', 'member', 'observer', 'reader']);
+});
