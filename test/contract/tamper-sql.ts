@@ -12,7 +12,7 @@ const BODIES: Partial<Record<SealedTable, string[]>> = {
   secrets: ['payload_body'],
   signing_keys: ['payload_body'],
 };
-export const TABLES = Object.keys(LAYOUTS) as SealedTable[];
+const TABLES = Object.keys(LAYOUTS) as SealedTable[];
 
 /** Every column of a table with its type: those of its layouts, the seal, and the body beside it. */
 export function tamperableColumns(table: SealedTable): Map<string, ColumnType> {

@@ -136,7 +136,7 @@ export function sealRow(rowsKey: Buffer, layout: number, rowMessage: Buffer): Bu
 }
 
 /** draft-irtf-cfrg-xchacha-03, §2.2. */
-export function hchacha20(key: Buffer, nonce: Buffer): Buffer {
+function hchacha20(key: Buffer, nonce: Buffer): Buffer {
   const state = new Uint32Array(16);
   state.set([0x61707865, 0x3320646e, 0x79622d32, 0x6b206574]);
   for (let at = 0; at < 8; at += 1) state[4 + at] = key.readUInt32LE(4 * at);

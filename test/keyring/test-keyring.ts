@@ -9,7 +9,7 @@ import type { MasterKeys } from '../../src/keyring/master-keys.ts';
 import { createSoftwareBackend } from '../../src/keyring/software-backend.ts';
 
 /** The same keyring for each name, as two servers with one file have it. Each record owns its bytes. */
-export function masterKeysOf(name: string): MasterKeys {
+function masterKeysOf(name: string): MasterKeys {
   const derive = (what: string): Uint8Array =>
     new Uint8Array(createHash('sha256').update(`${name}/${what}`).digest());
   return {
