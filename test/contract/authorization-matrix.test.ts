@@ -1,0 +1,100 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Person, type StartedCoffer, startCoffer } from '../harness/start-coffer.ts';
+
+// Every route of the server × who asks × the status. A route that is missing here fails the last test.
+
+const SECRET = 'SECRET';
+const PEOPLE = [
+  'anonymous',
+  'no rights',
+  'audit',
+  'observer',
+  'creator',
+  'colleague',
+  'admin',
+  'stranger',
+] as const;
+type Who = (typeof PEOPLE)[number];
+
+/** In the order of PEOPLE: `creator` made the secret, `colleague` is another creator, `stranger` of another project. */
+const MATRIX: Record<string, number[]> = {
+  'GET /': [300, 300, 300, 300, 300, 300, 300, 300],
+  'GET /v1': [401, 200, 200, 200, 200, 200, 200, 200],
+  'GET /healthcheck': [200, 200, 200, 200, 200, 200, 200, 200],
+  'GET /health/live': [200, 200, 200, 200, 200, 200, 200, 200],
+  'GET /health/ready': [200, 200, 200, 200, 200, 200, 200, 200],
+  'GET /openapi.json': [200, 200, 200, 200, 200, 200, 200, 200],
+  'GET /identity': [300, 300, 300, 300, 300, 300, 300, 300],
+  'GET /identity/v3': [200, 200, 200, 200, 200, 200, 200, 200],
+  'GET /identity/jwks': [200, 200, 200, 200, 200, 200, 200, 200],
+  // 400 and 404: whoever may come in has sent no body, or no X-Subject-Token.
+  'POST /identity/v3/auth/tokens': [400, 400, 400, 400, 400, 400, 400, 400],
+  'GET /identity/v3/auth/tokens': [401, 404, 404, 404, 404, 404, 404, 404],
+  'HEAD /identity/v3/auth/tokens': [401, 404, 404, 404, 404, 404, 404, 404],
+  'DELETE /identity/v3/auth/tokens': [401, 404, 404, 404, 404, 404, 404, 404],
+  'GET /identity/v3/auth/catalog': [401, 200, 200, 200, 200, 200, 200, 200],
+  'GET /identity/v3/auth/projects': [401, 200, 200, 200, 200, 200, 200, 200],
+  // 415 and 404: the right is there, what was sent or asked for is not.
+  'POST /v1/secrets': [401, 403, 403, 403, 415, 415, 415, 415],
+  'GET /v1/secrets': [401, 403, 403, 200, 200, 200, 200, 200],
+  'GET /v1/secrets/{secretId}': [401, 403, 200, 200, 200, 200, 200, 403],
+  'GET /v1/secrets/{secretId}/payload': [401, 403, 403, 200, 200, 200, 200, 403],
+  'PUT /v1/secrets/{secretId}': [401, 403, 403, 403, 415, 415, 415, 403],
+  'GET /v1/secrets/{secretId}/metadata': [401, 403, 200, 200, 200, 200, 200, 403],
+  'PUT /v1/secrets/{secretId}/metadata': [401, 403, 403, 403, 415, 415, 415, 403],
+  'POST /v1/secrets/{secretId}/metadata': [401, 403, 403, 403, 415, 415, 415, 403],
+  'GET /v1/secrets/{secretId}/metadata/{key}': [401, 403, 404, 404, 404, 404, 404, 403],
+  'PUT /v1/secrets/{secretId}/metadata/{key}': [401, 403, 403, 403, 415, 415, 415, 403],
+  'DELETE /v1/secrets/{secretId}/metadata/{key}': [401, 403, 403, 403, 204, 204, 204, 403],
+  // The last that may deletes; those before it in the order only try.
+  'DELETE /v1/secrets/{secretId}': [401, 403, 403, 403, 204, 404, 404, 404],
+};
+
+let coffer: StartedCoffer;
+let people: Map<Who, Person>;
+let secretId: string;
+
+beforeAll(async () => {
+  coffer = await startCoffer();
+  const made = await Promise.all([
+    coffer.person(['manager'], 'owners'),
+    coffer.person(['audit'], 'owners'),
+    coffer.person(['observer'], 'owners'),
+    coffer.person(['creator'], 'owners'),
+    coffer.person(['creator'], 'owners'),
+    coffer.person(['admin'], 'owners'),
+    coffer.person(['creator', 'admin'], 'others'),
+  ]);
+  people = new Map(made.map((person, index) => [PEOPLE[index + 1] as Who, person]));
+  const stored = await people.get('creator')?.client.post('/v1/secrets', {
+    payload: 'of the owners',
+    payload_content_type: 'text/plain',
+  });
+  secretId = String(stored?.json.secret_ref).slice(-36);
+});
+
+afterAll(async () => await coffer.stop());
+
+describe.each(Object.entries(MATRIX))('%s', (route, statuses) => {
+  it.each(PEOPLE.map((who, index) => [who, statuses[index]] as const))(
+    'answers %s with %i',
+    async (who, status) => {
+      const [method = '', path = ''] = route.split(' ');
+      const client = people.get(who)?.client ?? coffer.stranger;
+      const address = path.replace('{secretId}', secretId).replace('{key}', SECRET.toLowerCase());
+      const reply = await client.send(method, address, { headers: { accept: undefined } });
+      expect(reply.status).toBe(status);
+    },
+  );
+});
+
+it('has a line for every route that the server serves', async () => {
+  const { paths } = (await coffer.stranger.get('/openapi.json')).json as { paths: Record<string, object> };
+  const served = Object.entries(paths).flatMap(([path, methods]) =>
+    Object.keys(methods).map(
+      (method) => `${method.toUpperCase()} ${path.length > 1 ? path.replace(/\/$/, '') : path}`,
+    ),
+  );
+  expect(served.filter((route) => MATRIX[route] === undefined)).toEqual([]);
+  expect(served.length).toBeGreaterThan(20);
+});
