@@ -1,0 +1,57 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { rounds } from '../harness/rounds.ts';
+import { logInByOpenrc, readPayload, storeText } from './ask.ts';
+import { type BuiltCoffer, buildCoffer, type Folder } from './built-coffer.ts';
+import type { ServerProcess } from './server-process.ts';
+
+const MOMENTS = 30;
+const STEP_MS = 150;
+
+let built: BuiltCoffer;
+beforeAll(async () => {
+  built = await buildCoffer();
+});
+afterAll(async () => {
+  await built.remove();
+});
+
+/** Spread over the whole of a first start, whatever their number. */
+const moments = Array.from(
+  { length: Math.max(6, rounds(MOMENTS)) },
+  (_, n, all = Math.max(6, rounds(MOMENTS))) => {
+    return Math.round(((n + 1) * MOMENTS * STEP_MS) / all);
+  },
+);
+
+it('takes up a first start that was killed at any moment, with an administrator who can log in', async () => {
+  for (const milliseconds of moments) await killAndTakeUp(await built.emptyFolder(), [milliseconds]);
+}, 600_000);
+
+it('takes up a first start that was killed again and again', async () => {
+  const steps = Array.from({ length: 12 }, (_, n) => 100 + n * 250);
+  await killAndTakeUp(await built.emptyFolder(), steps);
+}, 300_000);
+
+async function killAndTakeUp(folder: Folder, moments: readonly number[]): Promise<void> {
+  for (const milliseconds of moments) {
+    const killed = folder.serve();
+    await Promise.race([sleep(milliseconds), killed.ready().catch(() => {})]);
+    killed.kill('SIGKILL');
+    await killed.end();
+  }
+  const server = folder.serve();
+  await server.ready().catch((cause: unknown) => {
+    throw new Error(`after kills at ${moments.join(', ')} ms`, { cause });
+  });
+  await prove(folder, server);
+}
+
+async function prove(folder: Folder, server: ServerProcess): Promise<void> {
+  const token = await logInByOpenrc(folder.openrc);
+  const stored = await storeText(folder.url, token, 'after all');
+  expect(stored.status).toBe(201);
+  expect((await readPayload(folder.url, token, stored.json.secret_ref)).text).toBe('after all');
+  expect(await server.stop()).toMatchObject({ code: 0 });
+  expect(folder.postgresPids()).toEqual([]);
+}
