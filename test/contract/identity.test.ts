@@ -334,7 +334,7 @@ it('sends log-ins away when too many wait, with the time to come back', async ()
     Array.from({ length: 60 }, async () => await fetch(`${coffer.url}${TOKENS}`, request)),
   );
   const statuses = new Set(replies.map(({ status }) => status));
-  expect([...statuses].sort()).toEqual([401, 503]);
+  expect(statuses).toEqual(new Set([401, 503]));
   for (const reply of replies.filter(({ status }) => status === 503)) {
     expect(reply.headers.get('retry-after')).toBe('2');
   }
