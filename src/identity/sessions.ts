@@ -32,6 +32,15 @@ export async function openSessions(coffer: Coffer, ttlSeconds: number): Promise<
   // Of the installation, not of the address: a server that moves keeps its tokens.
   const issuer = `coffer:${Buffer.from(keyring.installationId).toString('hex')}`;
   const tokens = createTokens(await openJwt(), issuer, (id) => keys.find(id));
+  const verifyWithNewKeys = async (token: string): Promise<TokenClaims> => {
+    try {
+      return tokens.verify(token, clock.now());
+    } catch (error) {
+      if (tokens.isKeyKnown(token)) throw error;
+      await keys.refresh();
+      return tokens.verify(token, clock.now());
+    }
+  };
 
   return {
     issue: (rights, method, parent) => {
@@ -46,14 +55,7 @@ export async function openSessions(coffer: Coffer, ttlSeconds: number): Promise<
       return tokens.sign(keys.current(), claims, parent);
     },
     verify: async (token) => {
-      let claims: TokenClaims;
-      try {
-        claims = tokens.verify(token, clock.now());
-      } catch {
-        // Another server may have signed it with a key that is newer than our list.
-        await keys.refresh();
-        claims = tokens.verify(token, clock.now());
-      }
+      const claims = await verifyWithNewKeys(token);
       // With a token goes every other that came of it.
       const ids = [claims.jti, ...claims.audit_ids];
       if (ids.some((id) => revocations.isRevoked(id))) {

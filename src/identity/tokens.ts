@@ -39,6 +39,12 @@ export interface Tokens {
   ): SignedToken;
   /** @throws CofferError `unauthorized` for any token that is not one of ours, whole and in its time. */
   verify(token: string, now: Date): TokenClaims;
+  /**
+   * Whether the key that it names is known: for one that is not, another server may have made one.
+   *
+   * @throws CofferError `unauthorized` for what is not of our form.
+   */
+  isKeyKnown(token: string): boolean;
 }
 
 export interface SignedToken {
@@ -79,6 +85,10 @@ export function createTokens(
   };
 
   return {
+    isKeyKnown: (token) => {
+      const [, header = ''] = splitCompact(token);
+      return findKey(readKeyId(header)) !== undefined;
+    },
     sign: (key, rest, parent) => {
       const jti = randomBytes(ID_BYTES).toString('base64url');
       const first = parent?.audit_ids.at(-1);

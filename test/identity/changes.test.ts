@@ -1,0 +1,202 @@
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { deleteRow, openRow, updateRow } from '../../src/db/sealed.ts';
+import type { ProjectRow, UserRow } from '../../src/db/schema.ts';
+import { assignRole, createProject, getProject, getRole } from '../../src/identity/administration.ts';
+import { openRevocations } from '../../src/identity/revocations.ts';
+import { digestAssignments, readUser } from '../../src/identity/rights.ts';
+import { openSigningKeys } from '../../src/identity/signing-keys.ts';
+import { type Person, type StartedCoffer, startCoffer } from '../harness/start-coffer.ts';
+
+const DAY_MS = 24 * 60 * 60_000;
+let one: StartedCoffer;
+let two: StartedCoffer;
+
+beforeAll(async () => {
+  one = await startCoffer();
+  two = await startCoffer({ beside: one });
+  for (const name of ['demo', 'closing', 'revoking', 'foreign']) await createProject(parts(), name);
+});
+afterAll(async () => {
+  await two.stop();
+  await one.stop();
+});
+
+const parts = () => ({ ...one.installation, clock: { now: () => new Date() } });
+
+async function changeUser({ userId }: Person, changes: Partial<UserRow>): Promise<void> {
+  const { db, keyring } = one.installation;
+  const known = await readUser(parts(), userId, null);
+  if (known === undefined) throw new Error('the user is gone');
+  await updateRow(db, keyring, 'users', known.user, changes);
+}
+
+async function changeProject(name: string, changes: Partial<ProjectRow>): Promise<void> {
+  const { db, keyring } = one.installation;
+  await updateRow(db, keyring, 'projects', await getProject(parts(), name), changes);
+}
+
+const askOn = async (server: StartedCoffer, token: string): Promise<number> =>
+  (await server.stranger.get('/v1/secrets', { headers: { 'x-auth-token': token } })).status;
+
+/** Without a NOTIFY, which only makes it sooner. */
+async function expectEverywhere(status: number, { token }: Person): Promise<void> {
+  const statuses = async () =>
+    await Promise.all([one, two].map(async (server) => await askOn(server, token)));
+  // `expect.poll` knows its test by a global, which side by side does not hold
+  await vi.waitFor(async () => expect(await statuses()).toEqual([status, status]), {
+    timeout: 5_900,
+    interval: 100,
+  });
+}
+
+async function makeCreator(project = 'demo'): Promise<Person> {
+  const person = await one.person(['creator'], project);
+  await expectEverywhere(200, person);
+  return person;
+}
+
+async function logInStatus({ name, password }: Person, project?: string): Promise<number> {
+  try {
+    await one.logIn(name, password, project);
+    return 201;
+  } catch (error) {
+    return /"code":(\d+)/.exec(String(error))?.[1] === '401' ? 401 : 500;
+  }
+}
+
+// Side by side, because each of them waits for five seconds to pass.
+describe.concurrent('within 5 s on every server, a token is no longer taken', () => {
+  it('of a user who was disabled, and is again when enabled', async () => {
+    const person = await makeCreator();
+    await changeUser(person, { enabled: false });
+    await expectEverywhere(401, person);
+    expect(await logInStatus(person, 'demo')).toBe(401);
+    await changeUser(person, { enabled: true });
+    await expectEverywhere(200, person);
+  });
+
+  it('for a project that was disabled', async () => {
+    const person = await makeCreator('closing');
+    await changeProject('closing', { enabled: false });
+    await expectEverywhere(401, person);
+    expect(await logInStatus(person, 'closing')).toBe(401);
+    expect(await logInStatus(person)).toBe(201);
+  });
+
+  it('of before all of a user were revoked; one of the same second is', async () => {
+    const person = await makeCreator();
+    await changeUser(person, { tokens_valid_from: new Date() });
+    const fresh = await one.logIn(person.name, person.password, 'demo');
+    await expectEverywhere(401, person);
+    await expectEverywhere(200, { ...person, token: fresh });
+  });
+
+  it('of before all of a project were revoked', async () => {
+    const person = await makeCreator('revoking');
+    await changeProject('revoking', { tokens_valid_from: new Date() });
+    await expectEverywhere(401, person);
+    const fresh = await one.logIn(person.name, person.password, 'revoking');
+    await expectEverywhere(200, { ...person, token: fresh });
+  });
+
+  it('of a user whose last role in the project was taken', async () => {
+    const person = await makeCreator();
+    const { db, keyring } = one.installation;
+    const known = await readUser(parts(), person.userId, null);
+    const [assignment] = known?.assignments ?? [];
+    if (known === undefined || assignment === undefined) throw new Error('nothing to take');
+    await db.transaction(async (tx) => {
+      await updateRow(tx, keyring, 'users', known.user, { assignments_digest: digestAssignments([]) });
+      await deleteRow(tx, 'role_assignments', assignment);
+    });
+    await expectEverywhere(401, person);
+    expect([await logInStatus(person, 'demo'), await logInStatus(person)]).toEqual([401, 201]);
+  });
+});
+
+it('gives a role on every server within 5 s', async () => {
+  const person = await one.person(['observer'], 'demo');
+  const store = async (server: StartedCoffer) => {
+    const headers = { 'x-auth-token': person.token };
+    return (await server.stranger.post('/v1/secrets', { name: 'x' }, { headers })).status;
+  };
+  expect([await store(one), await store(two)]).toEqual([403, 403]);
+  const role = await getRole(parts(), 'creator');
+  await assignRole(parts(), { id: person.userId }, { id: person.projectId }, role);
+  await expect.poll(async () => await store(two), { timeout: 5_500 }).toBe(201);
+});
+
+it('scopes to the default project without being told, and to none when that gives no rights', async () => {
+  const person = await one.person(['creator'], 'demo');
+  const scopeOf = async () => {
+    const user = { id: person.userId, password: person.password };
+    const auth = { identity: { methods: ['password'], password: { user } } };
+    const reply = await one.stranger.post('/identity/v3/auth/tokens', { auth });
+    return [reply.status, reply.json.token.project?.id];
+  };
+  await changeUser(person, { default_project_id: person.projectId });
+  expect(await scopeOf()).toEqual([201, person.projectId]);
+  for (const elsewhere of ['no-such-project', 'system', (await makeCreator('foreign')).projectId]) {
+    await changeUser(person, { default_project_id: elsewhere });
+    expect(await scopeOf()).toEqual([201, undefined]);
+  }
+});
+
+describe('the list of revoked tokens', () => {
+  it('lets nobody in once it could not be read for 10 s, and everybody again when it was', async () => {
+    const revocations = await openRevocations(parts());
+    expect(revocations.isRevoked('x')).toBe(false);
+    const later = performance.now() + 10_001;
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => later);
+    try {
+      expect(() => revocations.isRevoked('x')).toThrow(expect.objectContaining({ code: 'unavailable' }));
+      await revocations.refresh();
+      expect(revocations.isRevoked('x')).toBe(false);
+    } finally {
+      clock.mockRestore();
+    }
+  });
+});
+
+describe('signing keys', () => {
+  const keysAt = async (days: number) => {
+    const now = new Date(Date.now() + days * DAY_MS);
+    return await openSigningKeys({ ...one.server.coffer, clock: { now: () => now } });
+  };
+
+  it('are the same on every server, made once', async () => {
+    const ids = [await keysAt(0), await keysAt(1)].map((keys) => keys.current().id);
+    expect(new Set(ids).size).toBe(1);
+  });
+
+  it('get a successor before they end, and verify until then', async () => {
+    const first = (await keysAt(0)).current();
+    const life = first.notAfter.getTime() - Date.now();
+    expect(life).toBeLessThanOrEqual(90 * DAY_MS);
+    const later = await keysAt(61);
+    expect(later.current().id).not.toBe(first.id);
+    expect(later.find(first.id)?.notAfter).toEqual(first.notAfter);
+    // A server that has not read the list since still verifies what the new key signed.
+    const { token } = await one.person(['creator'], 'demo');
+    expect(await askOn(two, token)).toBe(200);
+  });
+
+  it('are sealed: no private part is in the database as it is', async () => {
+    const { db, keyring } = one.installation;
+    const { rows } = await db.query<{ id: string; payload_body: Buffer }>({
+      text: 'SELECT * FROM signing_keys',
+    });
+    for (const row of rows) {
+      const opened = await openRow(keyring, 'signing_keys', { id: row.id }, row);
+      const der = await keyring.open('signing-key', 'system', row.id, {
+        ...opened,
+        payload_body: row.payload_body,
+      });
+      expect(der.length).toBe(48);
+      const raw = Buffer.from(der.subarray(16));
+      const stored = Object.values(row).filter((value) => Buffer.isBuffer(value));
+      expect(stored.length).toBeGreaterThan(4);
+      expect(Buffer.concat(stored).includes(raw)).toBe(false);
+    }
+  });
+});
