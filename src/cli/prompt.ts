@@ -11,11 +11,20 @@ export async function readAll(stdin: Readable): Promise<Buffer> {
   return all;
 }
 
+/** What a person types up to Enter; the terminal itself shows and edits it. */
 async function readFirstLine(stdin: Readable): Promise<string> {
-  const { createInterface } = await import('node:readline');
-  const lines = createInterface({ input: stdin, terminal: false });
-  for await (const line of lines) return line;
-  return '';
+  return await new Promise((resolve, reject) => {
+    let typed = '';
+    const finish = (): void => {
+      stdin.off('data', take).off('end', finish).off('error', reject).pause();
+      resolve(typed.split('\n')[0] ?? '');
+    };
+    const take = (chunk: Buffer): void => {
+      typed += chunk.toString('utf8');
+      if (typed.includes('\n')) finish();
+    };
+    stdin.on('data', take).on('end', finish).on('error', reject).resume();
+  });
 }
 
 /** What destroys goes on when the name was typed on a terminal, or with --yes. Resolves to false when it was not. */
