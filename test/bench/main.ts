@@ -1,5 +1,6 @@
 import { type Measured, measure, requestBytes } from './load.ts';
 import { type Servers, startServers } from './servers.ts';
+import { measureStartUp } from './start-up.ts';
 
 // Ratios to the yardstick of the same run: these are what may be quoted, the absolute figures are the machine's.
 
@@ -18,6 +19,7 @@ try {
   const scenarios = await prepareScenarios(servers);
   const { yardstickPort, yardstickIds } = servers;
   const yardstick = { name: 'yardstick', next: () => requestBytes('GET', `/rows/${pick(yardstickIds)}`, {}) };
+  await reportStartUp(servers);
   print('scenario', 'connections', 'requests/s', 'ratio', 'median ms', 'p99 ms', 'failed');
   for (const connections of CONNECTIONS) {
     const before = await run(yardstick, yardstickPort, connections);
@@ -68,6 +70,21 @@ async function prepareScenarios({ cofferPort, token }: Servers): Promise<Scenari
     { name: 'POST 32 B', next: () => small },
     { name: 'POST 10 KiB', next: () => large },
   ];
+}
+
+async function reportStartUp({ cofferPort, token }: Servers): Promise<void> {
+  const url = `http://127.0.0.1:${cofferPort}`;
+  const listed = await fetch(`${url}/v1/secrets?limit=1`, { headers: { 'x-auth-token': token } });
+  const { secrets } = (await listed.json()) as { secrets: { secret_ref: string }[] };
+  const { emptyNode, secretGet, importClient } = await measureStartUp(
+    url,
+    token,
+    secrets[0]?.secret_ref.slice(-36) ?? '',
+  );
+  print('start-up, ms', 'median', 'to empty Node');
+  print('empty Node', emptyNode.toFixed(0), '1.00');
+  print('coffer secret get', secretGet.toFixed(0), (secretGet / emptyNode).toFixed(2));
+  print('import client', importClient.toFixed(1), (importClient / emptyNode).toFixed(2));
 }
 
 async function run(scenario: Scenario, port: number, connections: number): Promise<Measured> {
