@@ -65,6 +65,28 @@ describe('encodeFields', () => {
     expect(encodeFields([list([text('a'), text('b')])])).not.toEqual(encodeFields([text('a'), text('b')]));
   });
 
+  it('takes a value of each type as that', () => {
+    const [value, id] = [Uint8Array.of(1), '7d444840-9dc0-41d1-b245-5ffdce74fad2'];
+    const fieldsOfAll = [
+      text('a'),
+      bytes(value),
+      integer(1n),
+      boolean(false),
+      time(new Date(5)),
+      uuid(id),
+      list([]),
+    ];
+    expect(fieldsOfAll).toEqual([
+      { kind: 'text', value: 'a' },
+      { kind: 'bytes', value },
+      { kind: 'integer', value: 1n },
+      { kind: 'boolean', value: false },
+      { kind: 'time', value: new Date(5) },
+      { kind: 'uuid', value: id },
+      { kind: 'list', value: [] },
+    ]);
+  });
+
   it('takes null of each type as NULL', () => {
     for (const nothing of [text(null), bytes(null), integer(null), boolean(null), time(null), uuid(null)]) {
       expect(nothing).toEqual(NULL);

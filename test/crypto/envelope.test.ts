@@ -1,5 +1,6 @@
+import { randomBytes } from 'node:crypto';
 import * as fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { decryptGcm, encryptGcm } from '../../src/crypto/aes-gcm.ts';
 import {
   PAYLOAD_HEAD_BYTES,
@@ -19,7 +20,7 @@ import { expectViolation, flipBit } from './refusal.ts';
 import * as reference from './reference.ts';
 
 const CONTEXT = Buffer.from('coffer:test context');
-const KEY = Buffer.from(generateKey());
+const KEY = randomBytes(32);
 const bytes = (name: string, length: number): Uint8Array => Buffer.alloc(length, name);
 
 /** Keys of other lengths, and the one that a wipe leaves. */
@@ -190,6 +191,42 @@ describe('a sealed payload', () => {
   });
 });
 
+/** The lengths of what was filled with zeros meanwhile. */
+function wipedBy(action: () => unknown): number[] {
+  const spies = [vi.spyOn(Uint8Array.prototype, 'fill'), vi.spyOn(Buffer.prototype, 'fill')];
+  try {
+    action();
+  } catch {
+    // A refusal wipes as well.
+  }
+  const wiped = spies.flatMap(({ mock }) =>
+    mock.contexts
+      .filter((_, call) => mock.calls[call]?.[0] === 0)
+      .map((memory) => (memory as Uint8Array).length),
+  );
+  for (const spy of spies) spy.mockRestore();
+  return wiped;
+}
+
+describe('sealing and opening', () => {
+  const payload = Buffer.alloc(70, 'p');
+  const sealed = sealPayload(KEY, payload, CONTEXT);
+
+  it('wipe the derived key and the padded payload', () => {
+    expect(wipedBy(() => sealPayload(KEY, payload, CONTEXT))).toEqual([32, 96]);
+    expect(wipedBy(() => openPayload(KEY, sealed, CONTEXT))).toEqual([32, 96]);
+  });
+
+  it('wipe them when the payload is refused, too', () => {
+    const commitment = { ...sealed, head: flipBit(sealed.head, 8 * 20) };
+    expect(wipedBy(() => openPayload(KEY, commitment, CONTEXT))).toEqual([32]);
+    const body = { ...sealed, body: flipBit(sealed.body, 3) };
+    expect(wipedBy(() => openPayload(KEY, body, CONTEXT)).toSorted((one, other) => one - other)).toEqual([
+      32, 96,
+    ]);
+  });
+});
+
 describe('decryptGcm', () => {
   it('leaves no byte of what does not authenticate', () => {
     const nonce = Buffer.alloc(12, 1);
@@ -201,7 +238,7 @@ describe('decryptGcm', () => {
 });
 
 describe('a wrapped key', () => {
-  const inner = Buffer.from(generateKey());
+  const inner = randomBytes(32);
   const wrapped = wrapKey(KEY, inner, CONTEXT);
 
   it('opens to the key that was wrapped, for any keys and context', () => {
