@@ -14,7 +14,7 @@ function matchingLines(files: readonly TreeFile[], pattern: RegExp): Finding[] {
 const openEnd = new RegExp(`\\b(?:${['TO' + 'DO', 'FIX' + 'ME', 'X' + 'XX', 'HA' + 'CK'].join('|')})\\b`);
 const silenced = new RegExp(`\\.(?:sk${'ip'}|on${'ly'}|to${'do'})\\(`);
 const suppressed = new RegExp(
-  `@ts-(?:ig${'nore'}|no${'check'}|expect${'-error'})|(?:ox|es)lint-dis${'able'}|biome-ig${'nore'}`,
+  `@ts-(?:ig${'nore'}|no${'check'})|(?:ox|es)lint-dis${'able'}|biome-ig${'nore'}`,
 );
 
 export function openEnds(files: readonly TreeFile[]): Finding[] {
