@@ -7,6 +7,7 @@ import { finishMigrations, migrate, readSchemaState, requireSchema } from './db/
 import { type Db, openDatabase } from './db/open.ts';
 import { CofferError } from './errors.ts';
 import { Keyring } from './keyring/keyring.ts';
+import { hasKeyedRows } from './keyring/queries.ts';
 import { createKeyringFile, readKeyringFile } from './keyring/master-keys.ts';
 import { createSoftwareBackend } from './keyring/software-backend.ts';
 
@@ -103,8 +104,7 @@ async function findKeyringFile(
   if (existsSync(path) || !options.createMissing) return { path, isNew: false };
   const making = `${path}.new`;
   if (existsSync(making)) return { path: making, isNew: true };
-  const { rows } = await db.query({ text: 'SELECT FROM projects UNION ALL SELECT FROM keks LIMIT 1' });
-  if (rows.length > 0) {
+  if (await hasKeyedRows(db)) {
     throw new CofferError(
       'configuration',
       `The keyring ${path} is missing, and the database has data that only it opens. Put it back from your copy.`,

@@ -12,7 +12,6 @@ export interface ListenAddress {
 export type Parse<T> = (value: string, cwd: string) => T;
 
 export const text: Parse<string> = (value) => {
-  // oxlint-disable-next-line no-control-regex
   if (/[\u0000-\u001f\u007f]/.test(value) || value.trim() !== value) {
     throw new SettingProblem('has blanks around it or control characters in it');
   }

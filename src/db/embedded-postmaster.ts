@@ -33,7 +33,7 @@ export interface Postmaster {
   ended: Promise<number | NodeJS.Signals | null>;
 }
 
-export const DATABASE = 'coffer';
+const DATABASE = 'coffer';
 const FAST_STOP_MS = 10_000;
 const IMMEDIATE_STOP_MS = 6_000;
 const READY_POLL_MS = 10;

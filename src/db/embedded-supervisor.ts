@@ -32,7 +32,6 @@ export function supervise(
   const logTimer = setInterval(() => limitLog(logPath), LOG_CHECK_MS).unref();
 
   const keep = async (): Promise<number | null> => {
-    let failures = 0;
     let early = 0;
     for (;;) {
       const since = performance.now();
@@ -42,20 +41,11 @@ export function supervise(
       early = performance.now() - since < SETTLED_MS ? early + 1 : 0;
       log(`PostgreSQL (pid ${current.pid}) ended by itself (${how}): it is started again`);
       await sleep(backoffMs(early - 1), undefined, { signal: stopping.signal }).catch(() => {});
-      for (failures = 0; ; ) {
-        if (stopping.signal.aborted) return null;
-        try {
-          current = await start(stopping.signal);
-          running = true;
-          log(`PostgreSQL runs again (pid ${current.pid})`);
-          break;
-        } catch (error) {
-          failures += 1;
-          log((error as Error).message);
-          if (failures >= STARTS_FAILED_MAX) return failures;
-          await sleep(backoffMs(failures), undefined, { signal: stopping.signal }).catch(() => {});
-        }
-      }
+      const next = await startAgain(start, stopping.signal, log);
+      if (typeof next === 'number' || next === null) return next;
+      current = next;
+      running = true;
+      log(`PostgreSQL runs again (pid ${current.pid})`);
     }
   };
   const exited = keep().finally(() => {
@@ -79,6 +69,25 @@ export function supervise(
       return stop;
     },
   };
+}
+
+/** The next PostgreSQL; null when it was stopped meanwhile, or how often it failed to start. */
+async function startAgain(
+  start: (stopped: AbortSignal) => Promise<Postmaster>,
+  stopped: AbortSignal,
+  log: (line: string) => void,
+): Promise<Postmaster | number | null> {
+  for (let failures = 0; ; ) {
+    if (stopped.aborted) return null;
+    try {
+      return await start(stopped);
+    } catch (error) {
+      failures += 1;
+      log((error as Error).message);
+      if (failures >= STARTS_FAILED_MAX) return failures;
+      await sleep(backoffMs(failures), undefined, { signal: stopped }).catch(() => {});
+    }
+  }
 }
 
 function backoffMs(failures: number): number {

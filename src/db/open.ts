@@ -11,7 +11,6 @@ export interface Statement {
   values?: readonly unknown[];
 }
 
-// biome-ignore lint: rows are what the statement selects; each caller names their shape
 export interface Answer<R = Record<string, unknown>> {
   rows: R[];
   rowCount: number | null;

@@ -25,3 +25,9 @@ export async function findKek(db: Db, projectId: string, epoch: bigint): Promise
   });
   return rows[0];
 }
+
+/** Whether there is a row that only a keyring opens. */
+export async function hasKeyedRows(db: Db): Promise<boolean> {
+  const { rows } = await db.query({ text: 'SELECT FROM projects UNION ALL SELECT FROM keks LIMIT 1' });
+  return rows.length > 0;
+}

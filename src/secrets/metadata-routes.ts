@@ -14,6 +14,11 @@ const ALL = '/v1/secrets/:secretId/metadata';
 const ONE = '/v1/secrets/:secretId/metadata/:key';
 
 export function registerMetadataRoutes(app: FastifyInstance, coffer: Coffer): void {
+  registerCollection(app, coffer);
+  registerItem(app, coffer);
+}
+
+function registerCollection(app: FastifyInstance, coffer: Coffer): void {
   const { bodyBytesMax } = coffer.limits;
   const reference = (secretId: string): string => `${refTo(coffer.publicUrl, 'secrets', secretId)}/metadata`;
 
@@ -53,6 +58,10 @@ export function registerMetadataRoutes(app: FastifyInstance, coffer: Coffer): vo
         .send(added);
     },
   );
+}
+
+function registerItem(app: FastifyInstance, coffer: Coffer): void {
+  const { bodyBytesMax } = coffer.limits;
 
   app.get<MetadatumRoute>(
     ONE,

@@ -59,7 +59,7 @@ export async function listSecrets(
   return { rows: found.rows, total: Number(counted.rows[0]?.total ?? 0n) };
 }
 
-// biome-ignore lint/complexity/noBannedTypes: Kysely's word for a selection of nothing yet
+// `{}` is Kysely's word for a selection of nothing yet.
 type Matching = SelectQueryBuilder<Tables, 'secrets', {}>;
 
 function matchingSecrets(db: Db, projectId: string, filter: SecretFilter): Matching {

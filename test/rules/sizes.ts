@@ -2,9 +2,9 @@ import ts from 'typescript';
 import { nodesOf, parse, placeOf } from './syntax.ts';
 import { type Finding, isIn, type TreeFile } from './tree.ts';
 
-export const LINES_MAX = 400;
-export const FUNCTION_LINES_MAX = 60;
-export const COLUMNS_MAX = 110;
+const LINES_MAX = 400;
+const FUNCTION_LINES_MAX = 60;
+const COLUMNS_MAX = 110;
 
 /** Tables and vectors: lists of like entries, which a cut would not make easier to read. */
 const TABLES: readonly string[] = [];
