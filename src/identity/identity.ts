@@ -55,7 +55,7 @@ export async function openIdentity(coffer: Coffer, options: { tokenTtlSeconds: n
       return { ...sessions.issue(rights, 'password', undefined), rights };
     }
     const parent = await sessions.verify(request.token ?? '');
-    await actors.find(parent);
+    await actors.findAnew(parent);
     const rights = await readScope(coffer, memory, request, parent.sub);
     return { ...sessions.issue(rights, 'token', parent), rights };
   };

@@ -122,11 +122,13 @@ export async function listSigningKeys(db: Queryable): Promise<FoundSigningKey[]>
   return rows;
 }
 
-/** Tokens that were revoked and have not ended. */
-export async function listRevokedTokens(db: Queryable): Promise<RevokedTokenRow[]> {
+/** Tokens that have not ended and were revoked in the last `seconds`, or ever, for null. */
+export async function listRevokedTokens(db: Queryable, seconds: number | null): Promise<RevokedTokenRow[]> {
   const { rows } = await db.query<RevokedTokenRow>({
     name: 'revoked-tokens',
-    text: `SELECT ${columns('revoked_tokens')} FROM revoked_tokens WHERE expires > now()`,
+    text: `SELECT ${columns('revoked_tokens')} FROM revoked_tokens
+      WHERE expires > now() AND ($1::float8 IS NULL OR created > now() - make_interval(secs => $1))`,
+    values: [seconds],
   });
   return rows;
 }

@@ -12,22 +12,50 @@ export interface Revocations {
 }
 
 const STALE_AFTER_MS = 10_000;
+/** Between, only what is new is read: whoever revokes token after token must not make every reading longer. */
+const WHOLE_EVERY_MS = 60_000;
+/** How far the clock of the server that revoked may be behind the database's for the next reading to see it. */
+const SKEW_SECONDS = 300;
 
 /** Single tokens revoked before their end. Only ever added to: a row that goes from the database changes nothing. */
 export async function openRevocations(parts: IdentityParts): Promise<Revocations> {
   const ends = new Map<string, number>();
   let readAt = 0;
+  let wholeReadAt = Number.NEGATIVE_INFINITY;
+  let current: Promise<void> | undefined;
+  let next: Promise<void> | undefined;
 
-  const refresh = async (): Promise<void> => {
+  const read = async (): Promise<void> => {
     const started = performance.now();
-    for (const row of await listRevokedTokens(parts.db)) {
+    const isWhole = started - wholeReadAt >= WHOLE_EVERY_MS;
+    const seconds = isWhole ? null : (started - readAt) / 1000 + SKEW_SECONDS;
+    for (const row of await listRevokedTokens(parts.db, seconds)) {
       if (ends.has(row.id)) continue;
       await openRow(parts.keyring, 'revoked_tokens', {}, row);
       ends.set(row.id, row.expires.getTime());
     }
+    readAt = started;
+    if (!isWhole) return;
+    wholeReadAt = started;
     const now = parts.clock.now().getTime();
     for (const [jti, end] of ends) if (end < now) ends.delete(jti);
-    readAt = started;
+  };
+  // One reading at a time; all who ask during it share one more, which sees what they were told of.
+  const refresh = async (): Promise<void> => {
+    if (current !== undefined) {
+      next ??= current
+        .catch(() => {})
+        .then(async () => {
+          next = undefined;
+          await refresh();
+        });
+      await next;
+      return;
+    }
+    current = read().finally(() => {
+      current = undefined;
+    });
+    await current;
   };
   await refresh();
 
