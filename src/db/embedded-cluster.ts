@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import {
   closeSync,
   existsSync,
@@ -14,13 +15,14 @@ import {
   writeSync,
   lchownSync,
 } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { CofferError } from '../errors.ts';
 import { type Account, identityFor, isRoot, namesOfOwners } from './embedded-account.ts';
 import type { Binaries } from './embedded-binaries.ts';
 import { makeOwnFolder, type Places } from './embedded-places.ts';
 
 export const SUPERUSER = 'coffer';
+const UNFINISHED = '.unfinished-';
 
 /** Makes an empty cluster unless there is one: wholly written and synced before it gets its name. */
 export async function makeCluster(places: Places, binaries: Binaries): Promise<'made' | 'found'> {
@@ -34,7 +36,9 @@ export async function makeCluster(places: Places, binaries: Binaries): Promise<'
   if (existsSync(cluster) && readdirSync(cluster).length > 0) {
     throw new CofferError('configuration', `${cluster} holds files, and they are no PostgreSQL database.`);
   }
-  const unfinished = `${cluster}.unfinished`;
+  removeUnfinished(cluster);
+  // Its own name each time: the initdb of a start that was killed may still write.
+  const unfinished = `${cluster}${UNFINISHED}${randomUUID().slice(0, 8)}`;
   makeOwnFolder(unfinished, account);
   // Sorted by code points, with no locale of the system: the same on every machine.
   const locale = ['--encoding=UTF8', '--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8'];
@@ -46,6 +50,15 @@ export async function makeCluster(places: Places, binaries: Binaries): Promise<'
   renameSync(unfinished, cluster);
   syncFolder(dirname(cluster));
   return 'made';
+}
+
+function removeUnfinished(cluster: string): void {
+  const home = dirname(cluster);
+  for (const name of readdirSync(home).filter((entry) =>
+    entry.startsWith(`${basename(cluster)}${UNFINISHED}`),
+  )) {
+    rmSync(join(home, name), { recursive: true, force: true, maxRetries: 10, retryDelay: 20 });
+  }
 }
 
 function requireSameMajor(cluster: string, binaries: Binaries): void {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import {
   chmodSync,
+  existsSync,
   lchownSync,
   lstatSync,
   mkdirSync,
@@ -90,12 +91,24 @@ function chooseHome(data: string, account: Account, log: (line: string) => void)
     chmodSync(data, statSync(data).mode | 0o011);
     return data;
   }
-  const home = join(ROOT_HOMES, createHash('sha256').update(data).digest('hex').slice(0, 16));
-  makeRootFolder(ROOT_HOMES);
-  makeRootFolder(home);
-  for (const name of LINKED) linkIfMissing(join(home, name), join(data, name));
+  const chosen = chooseRootHome(data);
+  for (const name of LINKED) linkIfMissing(join(chosen, name), join(data, name));
+  // Of two first starts at once, the one whose links came first has chosen.
+  const home = findHome(data) ?? chosen;
   log(`PostgreSQL runs as user ${account.name}, to whom ${closed} is closed: the database is in ${home}`);
   return home;
+}
+
+/** Named after the path, but never the home of a database that an earlier folder of this path left there. */
+function chooseRootHome(data: string): string {
+  makeRootFolder(ROOT_HOMES);
+  const name = createHash('sha256').update(data).digest('hex').slice(0, 16);
+  for (let number = 1; ; number++) {
+    const home = join(ROOT_HOMES, number === 1 ? name : `${name}-${number}`);
+    if (existsSync(join(home, 'postgres'))) continue;
+    makeRootFolder(home);
+    return home;
+  }
 }
 
 export function makeRootFolder(path: string): void {

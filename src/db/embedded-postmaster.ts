@@ -38,7 +38,7 @@ const FAST_STOP_MS = 10_000;
 const IMMEDIATE_STOP_MS = 6_000;
 const READY_POLL_MS = 10;
 const READY_MS_MAX = 600_000;
-const LOG_BYTES_MAX = 4 * 1024 * 1024;
+export const LOG_BYTES_MAX = 4 * 1024 * 1024;
 
 export function connectionTo(socketFolder: string): Connection {
   // All fields, so that no PG… variable of the environment has a say.

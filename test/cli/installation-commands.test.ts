@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -12,6 +12,8 @@ let env: Record<string, string>;
 
 beforeAll(async () => {
   cwd = mkdtempSync(join(tmpdir(), 'coffer-cli-'));
+  // Open to the user that PostgreSQL runs as when we are root.
+  chmodSync(cwd, 0o711);
   postgres = await startPrivatePostgres({ dataDirectory: join(cwd, 'served'), log: () => {} });
   env = { COFFER_DATABASE_URL: await createDatabase('outside') };
 });
