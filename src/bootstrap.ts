@@ -7,6 +7,8 @@ import { bootstrapIdentity, findAdministrator } from './identity/bootstrap.ts';
 import type { Installation } from './installation.ts';
 
 const PASSWORD_BYTES = 24;
+/** One bootstrap at a time: of two, one would write its password over that of the administrator who is made. */
+const BOOTSTRAP_LOCK = 0x636f_6662;
 
 /**
  * Makes the system keys, roles, the project and user `admin`, and `<data>/admin-openrc` with its password. What an
@@ -15,6 +17,16 @@ const PASSWORD_BYTES = 24;
  * @returns the path of the file, or undefined when there was an administrator before.
  */
 export async function bootstrapAdministrator(
+  config: Config,
+  installation: Pick<Installation, 'db' | 'keyring'>,
+): Promise<string | undefined> {
+  return await installation.db.transaction(async (tx) => {
+    await tx.query({ text: `SELECT pg_advisory_xact_lock(${BOOTSTRAP_LOCK})` });
+    return await makeAdministrator(config, installation);
+  });
+}
+
+async function makeAdministrator(
   config: Config,
   { db, keyring }: Pick<Installation, 'db' | 'keyring'>,
 ): Promise<string | undefined> {

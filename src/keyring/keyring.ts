@@ -3,6 +3,7 @@ import { isUuid } from '../crypto/encoding.ts';
 import { deriveKey, generateKey, openPayload, sealPayload, wipe } from '../crypto/envelope.ts';
 import { SYSTEM_PROJECT } from '../db/layouts.ts';
 import type { Db, Queryable } from '../db/open.ts';
+import { createRevisionMemory } from '../db/revisions.ts';
 import type { KekRow, ProjectRow } from '../db/schema.ts';
 import {
   type RowKeys,
@@ -58,6 +59,7 @@ export class Keyring implements RowKeys {
   readonly #options: KeyringOptions;
   readonly #epochs: KeyCache<OpenEpoch>;
   readonly #projects = new Map<string, { row: Promise<ProjectRow | undefined>; expires: number }>();
+  readonly #memory = createRevisionMemory();
   readonly #sweeper: NodeJS.Timeout;
   finishedMigration: number;
 
@@ -145,9 +147,13 @@ export class Keyring implements RowKeys {
     if (this.#projects.size >= PROJECTS_MAX) this.#projects.clear();
     const entry = { row, expires: now + PROJECT_TTL_MS };
     this.#projects.set(projectId, entry);
-    row.catch(() => {
+    const drop = (): void => {
       if (this.#projects.get(projectId) === entry) this.#projects.delete(projectId);
-    });
+    };
+    // One that is not there is not remembered: another server may make it at any moment.
+    row.then((found) => {
+      if (found === undefined) drop();
+    }, drop);
     return await row;
   }
 
@@ -186,8 +192,10 @@ export class Keyring implements RowKeys {
    */
   async isBootstrapped(): Promise<boolean> {
     if ((await this.findProject(SYSTEM_PROJECT)) !== undefined) return true;
-    if ((await findKek(this.#options.db, SYSTEM_PROJECT, 1n)) !== undefined) throw violated();
-    return false;
+    if ((await findKek(this.#options.db, SYSTEM_PROJECT, 1n)) === undefined) return false;
+    // Both are made in one transaction, which may have ended between the two readings.
+    if ((await this.findProject(SYSTEM_PROJECT)) === undefined) throw violated();
+    return true;
   }
 
   /** Makes the system project and its KEK, in the caller's transaction. Once in an installation's life. */
@@ -329,8 +337,14 @@ export class Keyring implements RowKeys {
 
   async #readProject(projectId: string): Promise<ProjectRow | undefined> {
     if (projectId === SYSTEM_PROJECT) return await this.#readSystemRow();
-    const row = await findProject(this.#options.db, projectId);
-    return row && (await openRow(this, 'projects', { id: projectId }, row));
+    for (let isLast = false; ; isLast = true) {
+      const row = await findProject(this.#options.db, projectId);
+      if (row === undefined) return undefined;
+      const project = await openRow(this, 'projects', { id: projectId }, row);
+      if (!this.#memory.isOlder('projects', project)) return project;
+      // An answer that a newer one overtook looks like an older row put back: it is asked for once more.
+      if (isLast) throw violated();
+    }
   }
 
   /** The system's row says which of its own epochs count, so it is verified before that question is asked. */

@@ -189,6 +189,27 @@ describe('a project', () => {
     timed.close();
   });
 
+  it('made by another server is known at once, though it was asked for before', async () => {
+    const other = createTestKeyring(database.open());
+    expect(await other.findProject('made later')).toBeUndefined();
+    await insertProject(database.db, keyring, 'made later');
+    expect(await other.findProject('made later')).toMatchObject({ id: 'made later' });
+    other.close();
+  });
+
+  it('put back as it was before is refused by whoever saw it newer', async () => {
+    const old = await insertProject(database.db, keyring, 'put back');
+    await updateRow(database.db, keyring, 'projects', old, { enabled: false });
+    keyring.forgetProject();
+    expect(await keyring.findProject('put back')).toMatchObject({ enabled: false });
+    await database.db.query({
+      text: 'UPDATE projects SET enabled = $2, revision = $3, seal = $4 WHERE id = $1',
+      values: [old.id, old.enabled, old.revision, old.seal],
+    });
+    keyring.forgetProject();
+    await expect(keyring.findProject('put back')).rejects.toMatchObject(violation);
+  });
+
   it('that could not be read is asked for again', async () => {
     const offline = database.open();
     const other = createTestKeyring(offline);
