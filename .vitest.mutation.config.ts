@@ -5,6 +5,7 @@ export default defineConfig({
   test: {
     include: ['test/crypto/**/*.test.ts', 'test/policy/**/*.test.ts'],
     pool: 'forks',
+    testTimeout: 60_000,
     env: { COFFER_TEST_ROUNDS: '0.02' },
   },
 });
