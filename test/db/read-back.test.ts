@@ -80,7 +80,7 @@ const QUERIES = [
   query('signing_keys', 'listSigningKeys', async () => await identity.listSigningKeys(db), {
     not_after: LATER,
   }),
-  query('revoked_tokens', 'listRevokedTokens', async () => await identity.listRevokedTokens(db), {
+  query('revoked_tokens', 'listRevokedTokens', async () => await identity.listRevokedTokens(db, null), {
     expires: LATER,
   }),
   query('secrets', 'findSecret', async ({ id }) => await secrets.findSecret(db, id)),
