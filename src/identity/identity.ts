@@ -14,7 +14,7 @@ import { createPasswordLogin } from './password-login.ts';
 import { listRoles } from './queries.ts';
 import { type IdentityParts, readRights, readUser, type Rights } from './rights.ts';
 import { openSessions, type Sessions } from './sessions.ts';
-import type { SignedToken, TokenClaims, TokenKey } from './tokens.ts';
+import type { SignedToken, SigningKey, TokenClaims } from './tokens.ts';
 
 export interface KnownToken {
   claims: TokenClaims;
@@ -32,7 +32,7 @@ export interface Identity {
   listRoles(): Promise<RoleRow[]>;
   /** The projects in which the user has a role. */
   listProjects(userId: string): Promise<ProjectRow[]>;
-  verificationKeys(): readonly TokenKey[];
+  verificationKeys(): readonly SigningKey[];
   close(): Promise<void>;
 }
 
@@ -98,7 +98,6 @@ function keepCurrent(coffer: Coffer, sessions: Sessions, forgetRights: () => voi
   return async () => {
     for (const timer of timers) clearInterval(timer);
     await listener.close();
-    sessions.close();
   };
 }
 

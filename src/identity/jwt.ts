@@ -4,15 +4,16 @@ import Fastify, { type FastifyInstance } from 'fastify';
 export type Jwt = Pick<FastifyInstance['jwt'], 'sign' | 'verify'>;
 
 /**
- * The plugin on an instance of its own, which never listens: on the server's it would give every request a second way
- * to be authenticated. It has no key of its own; each call names one.
+ * The plugin with one key, EdDSA and nothing else, on an instance of its own, which never listens: on the server's it
+ * would give every request a second way to be authenticated. With the key given once, it is parsed once. Times are
+ * checked by `createTokens`, each time.
  */
-export async function openJwt(): Promise<Jwt> {
+export async function openJwt(keyId: string, privatePem: string, publicPem: string): Promise<Jwt> {
   const host = Fastify({ logger: false });
   await host.register(fastifyJwt, {
-    secret: () => {
-      throw new Error('every call names its key');
-    },
+    secret: { private: privatePem, public: publicPem },
+    sign: { algorithm: 'EdDSA', kid: keyId },
+    verify: { algorithms: ['EdDSA'], ignoreExpiration: true },
   });
   await host.ready();
   return host.jwt;

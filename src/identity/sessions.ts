@@ -4,11 +4,10 @@ import { insertRow, sealRow } from '../db/sealed.ts';
 import { CofferError } from '../errors.ts';
 import { authenticationRequired } from '../http/errors.ts';
 import { IDENTITY_CHANNEL, REVOKED } from './administration.ts';
-import { openJwt } from './jwt.ts';
 import { openRevocations } from './revocations.ts';
 import type { Rights } from './rights.ts';
 import { openSigningKeys } from './signing-keys.ts';
-import { createTokens, type SignedToken, type TokenClaims, type TokenKey } from './tokens.ts';
+import { createTokens, type SignedToken, type TokenClaims, type SigningKey } from './tokens.ts';
 
 /** Tokens as long as they live: signed with a current key, good until they end or are revoked. */
 export interface Sessions {
@@ -19,8 +18,7 @@ export interface Sessions {
   revoke(claims: TokenClaims): Promise<void>;
   refreshRevocations(): Promise<void>;
   refreshKeys(): Promise<void>;
-  verificationKeys(): readonly TokenKey[];
-  close(): void;
+  verificationKeys(): readonly SigningKey[];
 }
 
 const TTL_SECONDS_MAX = 8 * 3_600;
@@ -31,7 +29,7 @@ export async function openSessions(coffer: Coffer, ttlSeconds: number): Promise<
   const revocations = await openRevocations(coffer);
   // Of the installation, not of the address: a server that moves keeps its tokens.
   const issuer = `coffer:${Buffer.from(keyring.installationId).toString('hex')}`;
-  const tokens = createTokens(await openJwt(), issuer, (id) => keys.find(id));
+  const tokens = createTokens(issuer, (id) => keys.find(id));
   const verifyWithNewKeys = async (token: string): Promise<TokenClaims> => {
     try {
       return tokens.verify(token, clock.now());
@@ -71,7 +69,6 @@ export async function openSessions(coffer: Coffer, ttlSeconds: number): Promise<
     refreshRevocations: async () => await revocations.refresh(),
     refreshKeys: async () => await keys.refresh(),
     verificationKeys: () => keys.all(),
-    close: () => keys.close(),
   };
 }
 

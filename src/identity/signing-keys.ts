@@ -5,19 +5,19 @@ import { wipe } from '../crypto/envelope.ts';
 import { SYSTEM_PROJECT } from '../db/layouts.ts';
 import { insertRow, openRow, sealRow } from '../db/sealed.ts';
 import { CofferError } from '../errors.ts';
+import { openJwt } from './jwt.ts';
 import { type FoundSigningKey, listSigningKeys } from './queries.ts';
-import type { SigningKey, TokenKey } from './tokens.ts';
+import type { SigningKey } from './tokens.ts';
 
 type Parts = Pick<Coffer, 'db' | 'keyring' | 'clock' | 'integrityViolations'>;
 
 export interface SigningKeys {
   /** Signs new tokens. @throws CofferError `unavailable` while there is none. */
   current(): SigningKey;
-  find(id: string): TokenKey | undefined;
-  all(): readonly TokenKey[];
+  find(id: string): SigningKey | undefined;
+  all(): readonly SigningKey[];
   /** Reads the keys again and makes one when the youngest nears its end. At most once a second. */
   refresh(): Promise<void>;
-  close(): void;
 }
 
 const DAY_MS = 24 * 60 * 60_000;
@@ -38,7 +38,6 @@ export async function openSigningKeys(parts: Parts): Promise<SigningKeys> {
       const key = keys.get(row.id) ?? (await openGenuineKey(parts, row));
       if (key !== undefined) next.set(row.id, key);
     }
-    for (const [id, key] of keys) if (!next.has(id)) wipe(key.privateKeyPem);
     keys = next;
   };
   const renew = async (): Promise<void> => {
@@ -68,9 +67,6 @@ export async function openSigningKeys(parts: Parts): Promise<SigningKeys> {
         reading = undefined;
       });
       await reading;
-    },
-    close: () => {
-      for (const key of keys.values()) wipe(key.privateKeyPem);
     },
   };
 }
@@ -126,7 +122,12 @@ async function openKey({ keyring }: Parts, row: FoundSigningKey): Promise<Signin
       .toString();
     return {
       id: row.id,
-      privateKeyPem: Buffer.from(privateKey.export({ type: 'pkcs8', format: 'pem' })),
+      // The plugin takes texts alone; the bytes that they came of are wiped.
+      jwt: await openJwt(
+        row.id,
+        privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+        publicKeyPem,
+      ),
       publicKeyPem,
       notBefore: row.not_before,
       notAfter: row.not_after,

@@ -20,15 +20,12 @@ export interface TokenClaims {
   audit_ids: string[];
 }
 
-export interface TokenKey {
+export interface SigningKey {
   id: string;
+  jwt: Jwt;
   publicKeyPem: string;
   notBefore: Date;
   notAfter: Date;
-}
-
-export interface SigningKey extends TokenKey {
-  privateKeyPem: Buffer;
 }
 
 export interface Tokens {
@@ -65,9 +62,8 @@ const ID_BYTES = 16;
  * and the key's presence are looked at each time. `findKey` gives keys of our own alone, by their id.
  */
 export function createTokens(
-  jwt: Jwt,
   issuer: string,
-  findKey: (id: string) => TokenKey | undefined,
+  findKey: (id: string) => SigningKey | undefined,
   cacheMax = CACHE_MAX,
 ): Tokens {
   const verified = new Map<string, { claims: TokenClaims; keyId: string }>();
@@ -77,7 +73,7 @@ export function createTokens(
     const key = findKey(readKeyId(header));
     if (key === undefined || !isCanonical(signature)) throw refused();
     try {
-      jwt.verify(token, { key: key.publicKeyPem, algorithms: ['EdDSA'], ignoreExpiration: true });
+      key.jwt.verify(token);
     } catch {
       throw refused();
     }
@@ -104,8 +100,7 @@ export function createTokens(
         methods,
         audit_ids: first === undefined ? [jti] : [jti, first],
       };
-      const pem = key.privateKeyPem.toString('ascii');
-      const token = jwt.sign({ ...claims }, { key: pem, algorithm: 'EdDSA', kid: key.id });
+      const token = key.jwt.sign({ ...claims });
       if (token.length > TOKEN_BYTES_MAX) throw new Error('a token is longer than it may be');
       return { token, claims };
     },

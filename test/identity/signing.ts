@@ -1,4 +1,5 @@
 import { type KeyObject, generateKeyPairSync, sign } from 'node:crypto';
+import { openJwt } from '../../src/identity/jwt.ts';
 import type { SigningKey } from '../../src/identity/tokens.ts';
 
 export const ISSUER = 'coffer:test';
@@ -9,13 +10,15 @@ export interface TestKey extends SigningKey {
   privateKey: KeyObject;
 }
 
-export function makeKey(id: string, notAfter = new Date('2027-01-01T00:00:00Z')): TestKey {
+export async function makeKey(id: string, notAfter = new Date('2027-01-01T00:00:00Z')): Promise<TestKey> {
   const { privateKey, publicKey } = generateKeyPairSync('ed25519');
+  const publicKeyPem = publicKey.export({ type: 'spki', format: 'pem' }).toString();
+  const privatePem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
   return {
     id,
     privateKey,
-    privateKeyPem: Buffer.from(privateKey.export({ type: 'pkcs8', format: 'pem' })),
-    publicKeyPem: publicKey.export({ type: 'spki', format: 'pem' }).toString(),
+    jwt: await openJwt(id, privatePem, publicKeyPem),
+    publicKeyPem,
     notBefore: new Date(0),
     notAfter,
   };

@@ -134,7 +134,7 @@ describe('whoever holds the database', () => {
   it('cannot forge a signing key, and a forged one does no harm', async () => {
     const { publicKey } = generateKeyPairSync('ed25519');
     const { rows } = await coffer.installation.db.query({ text: 'SELECT * FROM signing_keys LIMIT 1' });
-    const own = makeKey(randomUUID());
+    const own = await makeKey(randomUUID());
     const spki = publicKey.export({ type: 'spki', format: 'der' });
     await insert('signing_keys', { ...rows[0], id: own.id, public_key: spki });
     const claims = JSON.parse(Buffer.from(victim.token.split('.')[1] ?? '', 'base64url').toString());

@@ -1,23 +1,19 @@
 import { createHmac, generateKeyPairSync, sign } from 'node:crypto';
 import fc from 'fast-check';
-import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type Jwt, openJwt } from '../../src/identity/jwt.ts';
-import { createTokens, type TokenKey, type Tokens } from '../../src/identity/tokens.ts';
+import { beforeEach, describe, expect, it } from 'vitest';
+import type { Jwt } from '../../src/identity/jwt.ts';
+import { createTokens, type SigningKey, type Tokens } from '../../src/identity/tokens.ts';
 import { rounds } from '../harness/rounds.ts';
 import { encode, forge, headerOf, ISSUER, makeKey, NOW, SECONDS, wholeClaims } from './signing.ts';
 
-const key = makeKey('key-1');
+const key = await makeKey('key-1');
 const grant = { sub: 'user-1', prj: 'project-1', iat: SECONDS, exp: SECONDS + 60, methods: ['password'] };
-let jwt: Jwt;
-let known: Map<string, TokenKey>;
+let known: Map<string, SigningKey>;
 let tokens: Tokens;
 
-beforeAll(async () => {
-  jwt = await openJwt();
-});
 beforeEach(() => {
   known = new Map([[key.id, key]]);
-  tokens = createTokens(jwt, ISSUER, (id) => known.get(id));
+  tokens = createTokens(ISSUER, (id) => known.get(id));
 });
 
 const isRefused = (token: string, now = NOW) =>
@@ -42,7 +38,7 @@ describe('a token of ours', () => {
 
   it('is verified by another server with the same keys', () => {
     const { token, claims } = tokens.sign(key, grant);
-    expect(createTokens(jwt, ISSUER, (id) => known.get(id)).verify(token, NOW)).toEqual(claims);
+    expect(createTokens(ISSUER, (id) => known.get(id)).verify(token, NOW)).toEqual(claims);
   });
 
   it('names first itself and then the first of its line', () => {
@@ -54,8 +50,8 @@ describe('a token of ours', () => {
     expect(third.audit_ids).toEqual([third.jti, first.jti]);
   });
 
-  it('ends with its key at the latest', () => {
-    const short = makeKey('short', new Date(NOW.getTime() + 10_000));
+  it('ends with its key at the latest', async () => {
+    const short = await makeKey('short', new Date(NOW.getTime() + 10_000));
     expect(tokens.sign(short, grant).claims.exp).toBe(SECONDS + 10);
   });
 
@@ -129,8 +125,8 @@ describe('of tokens that others make', () => {
     }
   });
 
-  it('refuses the keys of others, under their name or ours', () => {
-    const foreign = makeKey('foreign');
+  it('refuses the keys of others, under their name or ours', async () => {
+    const foreign = await makeKey('foreign');
     isRefused(forge(foreign, headerOf(foreign), wholeClaims()));
     isRefused(forge(foreign, headerOf(key), wholeClaims()));
     isRefused(tokens.sign(foreign, grant).token);
@@ -139,8 +135,8 @@ describe('of tokens that others make', () => {
     isRefused(`${input}.${sign(null, Buffer.from(input), curve.privateKey).toString('base64url')}`);
   });
 
-  it('refuses a key that is past its end', () => {
-    const old = makeKey('old', new Date(NOW.getTime() - 1));
+  it('refuses a key that is past its end', async () => {
+    const old = await makeKey('old', new Date(NOW.getTime() - 1));
     known.set('old', old);
     isRefused(forge(old, headerOf(old), wholeClaims()));
   });
@@ -271,19 +267,19 @@ describe('of tokens that others make', () => {
 });
 
 it('remembers no more than so many tokens, and forgets the oldest', () => {
-  const verify = { count: 0 };
+  let count = 0;
   const counting: Jwt = {
-    sign: jwt.sign,
-    verify: ((...given: Parameters<Jwt['verify']>) => {
-      verify.count += 1;
-      return jwt.verify(...given);
+    sign: key.jwt.sign,
+    verify: ((token: string) => {
+      count += 1;
+      return key.jwt.verify(token);
     }) as Jwt['verify'],
   };
-  const counted = createTokens(counting, ISSUER, (id) => known.get(id), 3);
+  const counted = createTokens(ISSUER, () => ({ ...key, jwt: counting }), 3);
   const made = Array.from({ length: 4 }, () => counted.sign(key, grant).token);
   for (const token of made) counted.verify(token, NOW);
   for (const token of made.slice(1)) counted.verify(token, NOW);
-  expect(verify.count).toBe(4);
+  expect(count).toBe(4);
   counted.verify(made[0] ?? '', NOW);
-  expect(verify.count).toBe(5);
+  expect(count).toBe(5);
 });
