@@ -121,13 +121,18 @@ async function makePerson(
   projectName: string,
 ): Promise<Pick<Person, 'userId' | 'name' | 'password' | 'projectId'>> {
   const parts = { db, keyring, clock: { now: () => new Date() } };
-  const project = await getProject(parts, projectName).catch(
-    async () => await createProject(parts, projectName),
-  );
+  const project = await findOrCreateProject(parts, projectName);
   const [name, password] = [`user-${randomUUID()}`, randomBytes(12).toString('base64url')];
   const user = await createUser(parts, createPasswordHasher(), name, password);
   for (const role of roles) await assignRole(parts, user, project, await getRole(parts, role));
   return { userId: user.id, name, password, projectId: project.id };
+}
+
+/** Several people may be the first of a project at once. */
+async function findOrCreateProject(parts: Parameters<typeof getProject>[0], name: string) {
+  return await getProject(parts, name).catch(
+    async () => await createProject(parts, name).catch(async () => await getProject(parts, name)),
+  );
 }
 
 async function takeToken(
