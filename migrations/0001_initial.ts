@@ -1,8 +1,9 @@
 import type { Migration } from './index.ts';
 
 /**
- * Sealed tables hold uuid, text, bytea, bigint, boolean and timestamptz(3) only, without a default, a trigger, a
- * generated column or a foreign key: the server makes every value and seals the row (src/crypto/FORMAT.md).
+ * Sealed tables hold uuid, text, bytea, bigint, boolean and timestamptz(3) only, without a default, a
+ * trigger, a generated column or a foreign key: the server makes every value and seals the row
+ * (src/crypto/FORMAT.md).
  */
 export const initial: Migration = {
   number: 1,

@@ -11,8 +11,8 @@ const PASSWORD_BYTES = 24;
 const BOOTSTRAP_LOCK = 0x636f_6662;
 
 /**
- * Makes the system keys, roles, the project and user `admin`, and `<data>/admin-openrc` with its password. What an
- * interrupted run has made already is kept, so that it can be run again until it is through.
+ * Makes the system keys, roles, the project and user `admin`, and `<data>/admin-openrc` with its password.
+ * What an interrupted run has made already is kept, so that it can be run again until it is through.
  *
  * @returns the path of the file, or undefined when there was an administrator before.
  */

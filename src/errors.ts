@@ -1,4 +1,7 @@
-/** Every way in which an operation may fail that a caller is told about. `http/errors.ts` gives each its status. */
+/**
+ * Every way in which an operation may fail that a caller is told about. `http/errors.ts` gives each its
+ * status.
+ */
 export type ErrorCode =
   | 'bad_request'
   | 'unauthorized'
@@ -11,20 +14,19 @@ export type ErrorCode =
   | 'payload_too_large'
   | 'unsupported_media_type'
   | 'headers_too_large'
-  | 'too_many_requests'
   | 'integrity_violation'
   | 'internal'
   | 'unavailable'
   | 'configuration';
 
 /**
- * An expected failure. Its message is public: it is sent to the client word for word (`null` is kept where Barbican
- * sends a null description), so it never holds a secret, a key, SQL or a path.
+ * An expected failure. Its message is public: it is sent to the client word for word (`null` is kept where
+ * Barbican sends a null description), so it never holds a secret, a key, SQL or a path.
  */
 export class CofferError extends Error {
   readonly code: ErrorCode;
   readonly description: string | null;
-  /** Seconds after which a repeat may succeed; sent as `Retry-After` with 503 and 429. */
+  /** Seconds after which a repeat may succeed; sent as `Retry-After` with 503. */
   readonly retryAfterSeconds: number | undefined;
 
   constructor(

@@ -92,8 +92,8 @@ async function prepareSchema(db: Db, isPrivate: boolean): Promise<{ finished: nu
 }
 
 /**
- * A keyring in the making has another name until the installation is whole, so that a start that was killed half way
- * is taken up by the next one, and a lost keyring is never mistaken for a new installation.
+ * A keyring in the making has another name until the installation is whole, so that a start that was killed
+ * half way is taken up by the next one, and a lost keyring is never mistaken for a new installation.
  */
 async function findKeyringFile(
   config: Config,

@@ -22,8 +22,9 @@ export interface Operation<T, R> {
 const ATTEMPTS_MAX = 5;
 
 /**
- * The only door to the data: loads, asks the policy, reports the decision, and only then runs. When the row changed
- * since it was read, all of it happens again: a decision is never used on a row that it was not made for.
+ * The only door to the data: loads, asks the policy, reports the decision, and only then runs. When the row
+ * changed since it was read, all of it happens again: a decision is never used on a row that it was not made
+ * for.
  *
  * @throws CofferError `forbidden`; `unavailable` after five rounds; whatever `load` and `run` throw.
  */

@@ -14,7 +14,10 @@ export interface Server {
   coffer: Coffer;
   /** Where it listens: `http://127.0.0.1:9311`. */
   address: string;
-  /** Answers 503 to new requests, ends those in flight, and stops what it started; the installation stays open. */
+  /**
+   * Answers 503 to new requests, ends those in flight, and stops what it started; the installation stays
+   * open.
+   */
   drain(): Promise<void>;
 }
 

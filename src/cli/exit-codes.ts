@@ -33,7 +33,6 @@ const byCode: Readonly<Record<string, number>> = {
   unauthorized: exitCodes.notSignedIn,
   forbidden: exitCodes.notAllowed,
   conflict: exitCodes.conflict,
-  too_many_requests: exitCodes.tooManyRequests,
   unavailable: exitCodes.unavailable,
   network: exitCodes.unavailable,
   timeout: exitCodes.unavailable,

@@ -27,7 +27,10 @@ async function readFirstLine(stdin: Readable): Promise<string> {
   });
 }
 
-/** What destroys goes on when the name was typed on a terminal, or with --yes. Resolves to false when it was not. */
+/**
+ * What destroys goes on when the name was typed on a terminal, or with --yes. Resolves to false when it was
+ * not.
+ */
 export async function confirmByName(context: CommandContext, name: string, what: string): Promise<boolean> {
   if (context.values['yes'] === true) return true;
   if (!context.stdin.isTTY) throw new UsageError(`${what}: add --yes when nobody can be asked`);

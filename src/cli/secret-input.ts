@@ -64,7 +64,10 @@ export async function readValue(context: CommandContext): Promise<Buffer> {
   return piped;
 }
 
-/** Text when it reads as such, so that other clients show it: UTF-8 without control characters but tab and line ends. */
+/**
+ * Text when it reads as such, so that other clients show it: UTF-8 without control characters but tab and
+ * line ends.
+ */
 export function isPlainText(bytes: Uint8Array): boolean {
   try {
     const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);

@@ -3,8 +3,9 @@ import { CofferError } from './coffer-error.ts';
 const loopback = /^(?:localhost|.+\.localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
 
 /**
- * The address without its trailing slash. Throws `CofferError` `configuration` for what is no http(s) URL or holds a
- * user, a query or a fragment, and `insecure` for plain http to another machine unless that is allowed.
+ * The address without its trailing slash. Throws `CofferError` `configuration` for what is no http(s) URL or
+ * holds a user, a query or a fragment, and `insecure` for plain http to another machine unless that is
+ * allowed.
  */
 export function checkAddress(text: string, what: string, allowInsecure: boolean): string {
   let url: URL;
@@ -35,8 +36,8 @@ const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{1
 const reference = /^https?:\/\/.+\/v1\/secrets\/([^/?#]+)\/?$/;
 
 /**
- * The id in a bare id or in a reference of any host: the host of a reference is never contacted. Undefined when the text
- * is neither.
+ * The id in a bare id or in a reference of any host: the host of a reference is never contacted. Undefined
+ * when the text is neither.
  */
 export function findSecretId(text: string): string | undefined {
   const id = reference.exec(text)?.[1] ?? text;

@@ -19,8 +19,8 @@ const codes: Readonly<Record<number, CofferErrorCode>> = {
 };
 
 /**
- * Whether a repeat may succeed. A gateway's 502 and 504 leave open whether the server worked, so only what does no harm
- * twice is repeated; 429 and 503 are refusals.
+ * Whether a repeat may succeed. A gateway's 502 and 504 leave open whether the server worked, so only what
+ * does no harm twice is repeated; 429 and 503 are refusals.
  */
 function mayRepeat(status: number, idempotent: boolean): boolean {
   return status === 429 || status === 503 || (idempotent && (status === 502 || status === 504));

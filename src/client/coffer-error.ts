@@ -1,6 +1,6 @@
 /**
- * Why a call failed. The first group is what a server answered, by status; the second is what happened on this side.
- * `protocol` is an answer that is no answer of a key manager, `wiped` a value used after `wipe()`.
+ * Why a call failed. The first group is what a server answered, by status; the second is what happened on
+ * this side. `protocol` is an answer that is no answer of a key manager, `wiped` a value used after `wipe()`.
  */
 export type CofferErrorCode =
   | 'bad_request'
@@ -38,8 +38,8 @@ export interface CofferErrorDetails {
 }
 
 /**
- * The only error that this package throws. Its message is meant for people and never holds a token, a password or a
- * secret's value; there is no `cause`, because causes of network libraries may hold headers.
+ * The only error that this package throws. Its message is meant for people and never holds a token, a
+ * password or a secret's value; there is no `cause`, because causes of network libraries may hold headers.
  */
 export class CofferError extends Error {
   readonly code: CofferErrorCode;

@@ -6,7 +6,10 @@ import type { TransportOptions } from './transport.ts';
 
 /** How to reach Coffer; everything has a default. */
 export interface CofferOptions extends TransportOptions {
-  /** The base address of Coffer, such as `https://vault.example:9311`; comes before the one of the credentials. */
+  /**
+   * The base address of Coffer, such as `https://vault.example:9311`; comes before the one of the
+   * credentials.
+   */
   url?: string | undefined;
   /** Credentials, or what gives them at each login. The environment when left out: `OS_*`, `COFFER_URL`. */
   credentials?: Credentials | CredentialProvider | undefined;
@@ -40,13 +43,10 @@ function providerOf(options: CofferOptions): CredentialProvider {
 }
 
 /**
- * A client of Coffer, or of any other service with the key-manager API. Making one does no input or output: the first
- * call logs in. Safe to share; calls in parallel share one login.
+ * A client of Coffer, or of any other service with the key-manager API. Making one does no input or output:
+ * the first call logs in. Safe to share; calls in parallel share one login.
  *
- * ```ts
- * const coffer = new Coffer();
- * const value = await coffer.secrets.payload('3b6c1a52-…');
- * ```
+ * ```ts const coffer = new Coffer(); const value = await coffer.secrets.payload('3b6c1a52-…'); ```
  */
 export class Coffer {
   readonly #session: Session;

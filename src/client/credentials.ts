@@ -2,7 +2,10 @@
 export interface Place {
   /** The base address of Coffer, such as `https://vault.example:9311`; login is at its `/identity/v3`. */
   url?: string | undefined;
-  /** The identity service, such as `https://vault.example:9311/identity/v3`; its catalog then names the key manager. */
+  /**
+   * The identity service, such as `https://vault.example:9311/identity/v3`; its catalog then names the key
+   * manager.
+   */
   authUrl?: string | undefined;
   /** The region of the catalog to use; the first one when left out. */
   region?: string | undefined;
@@ -28,7 +31,10 @@ export interface PasswordCredentials extends Place, ProjectScope {
   password: string;
 }
 
-/** A token that exists already. With a project it is exchanged for a token of that project, else used as it is. */
+/**
+ * A token that exists already. With a project it is exchanged for a token of that project, else used as it
+ * is.
+ */
 export interface TokenCredentials extends Place, ProjectScope {
   type: 'token';
   token: string;
@@ -52,8 +58,9 @@ export interface ApplicationCredentials extends Place {
 export type Credentials = PasswordCredentials | TokenCredentials | ApplicationCredentials;
 
 /**
- * Gives credentials each time a login is due, or undefined to let the next provider of the chain answer. `rejected` is
- * true when the server refused the token of the last ones: a provider of stored tokens then has nothing to give.
+ * Gives credentials each time a login is due, or undefined to let the next provider of the chain answer.
+ * `rejected` is true when the server refused the token of the last ones: a provider of stored tokens then has
+ * nothing to give.
  */
 export type CredentialProvider = (request: {
   rejected: boolean;
@@ -63,10 +70,10 @@ export type CredentialProvider = (request: {
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * Credentials from the `OS_*` variables that OpenStack's clients read, and `COFFER_URL`, `COFFER_ALLOW_INSECURE`. An
- * application credential comes before a token, a token before a password; `OS_AUTH_TYPE` decides when it is set.
- * Undefined when the variables hold no credentials. `OS_CACERT` cannot be honoured by `fetch`: Node takes the file from
- * `NODE_EXTRA_CA_CERTS`.
+ * Credentials from the `OS_*` variables that OpenStack's clients read, and `COFFER_URL`,
+ * `COFFER_ALLOW_INSECURE`. An application credential comes before a token, a token before a password;
+ * `OS_AUTH_TYPE` decides when it is set. Undefined when the variables hold no credentials. `OS_CACERT` cannot
+ * be honoured by `fetch`: Node takes the file from `NODE_EXTRA_CA_CERTS`.
  */
 export function credentialsFromEnvironment(env: Environment): Credentials | undefined {
   const read = (name: string): string | undefined => env[name] || undefined;
@@ -109,7 +116,9 @@ export function credentialsFromEnvironment(env: Environment): Credentials | unde
   return undefined;
 }
 
-/** The provider of `process.env`, read anew at each login; the one used when `Coffer` is given no credentials. */
+/**
+ * The provider of `process.env`, read anew at each login; the one used when `Coffer` is given no credentials.
+ */
 export function environmentProvider(env?: Environment): CredentialProvider {
   return () => credentialsFromEnvironment(env ?? globalThis.process?.env ?? {});
 }

@@ -64,8 +64,8 @@ function findEndpoint(catalog: readonly CatalogEntry[], region: string | undefin
 const refreshShare = 0.8;
 
 /**
- * Turns credentials into a token by one request, or none for a token whose address is known. `transport` bounds it in
- * time. Throws `CofferError`, `unauthorized` when the credentials are refused.
+ * Turns credentials into a token by one request, or none for a token whose address is known. `transport`
+ * bounds it in time. Throws `CofferError`, `unauthorized` when the credentials are refused.
  */
 export async function logIn(from: Credentials, transport: TransportOptions): Promise<Login> {
   const insecure = from.allowInsecure ?? false;

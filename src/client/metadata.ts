@@ -3,7 +3,10 @@ import type { CallOptions, Session } from './session.ts';
 
 const json = { 'content-type': 'application/json' };
 
-/** Texts that are kept beside a secret's value: readable to all who may see the secret, and no place for secrets. */
+/**
+ * Texts that are kept beside a secret's value: readable to all who may see the secret, and no place for
+ * secrets.
+ */
 export class SecretMetadata {
   readonly #session: Session;
 

@@ -11,7 +11,9 @@ export interface Payload {
 const inlineCharactersMax = 20_000;
 const inlineJsonBytesMax = 23_000;
 
-/** Bytes and content type of a value. Throws `CofferError` `bad_request` for text with half a surrogate pair. */
+/**
+ * Bytes and content type of a value. Throws `CofferError` `bad_request` for text with half a surrogate pair.
+ */
 export function encodePayload(value: string | Uint8Array, contentType?: PayloadContentType): Payload {
   if (typeof value !== 'string')
     return { bytes: value, contentType: contentType ?? 'application/octet-stream' };
@@ -46,8 +48,8 @@ function inlineText(bytes: Uint8Array): string | undefined {
 }
 
 /**
- * The fields that bring the value along with the secret's creation, or undefined when the value only arrives unchanged
- * by an upload of its own: text with space at its ends, with NUL, or what is too large for JSON.
+ * The fields that bring the value along with the secret's creation, or undefined when the value only arrives
+ * unchanged by an upload of its own: text with space at its ends, with NUL, or what is too large for JSON.
  */
 export function inlinePayload({ bytes, contentType }: Payload): Record<string, string> | undefined {
   if (bytes.length === 0) return undefined;

@@ -4,8 +4,8 @@ import { CofferError } from './coffer-error.ts';
 const inspectCustom = Symbol.for('nodejs.util.inspect.custom');
 
 /**
- * A secret's value, wrapped so that nothing prints it by accident: `console.log`, `util.inspect`, template strings,
- * `String()` and `JSON.stringify` show its name. Only `bytes()` and `text()` give the value away.
+ * A secret's value, wrapped so that nothing prints it by accident: `console.log`, `util.inspect`, template
+ * strings, `String()` and `JSON.stringify` show its name. Only `bytes()` and `text()` give the value away.
  */
 export class SecretValue {
   /** The name it prints as: the secret's name when known, else its id. */
@@ -34,8 +34,8 @@ export class SecretValue {
   }
 
   /**
-   * The value as text. A JavaScript string cannot be wiped: prefer `bytes()` for keys. Throws `CofferError` `not_text`
-   * when the value is not UTF-8, and `wiped` after `wipe()`. A byte order mark is kept.
+   * The value as text. A JavaScript string cannot be wiped: prefer `bytes()` for keys. Throws `CofferError`
+   * `not_text` when the value is not UTF-8, and `wiped` after `wipe()`. A byte order mark is kept.
    */
   text(): string {
     const bytes = this.#held();

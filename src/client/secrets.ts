@@ -29,8 +29,8 @@ export interface UploadOptions extends CallOptions {
 }
 
 /**
- * The secrets of a project. A secret is named by its id or by its reference; a reference's host does not matter, since
- * calls go to the configured server alone. All methods throw `CofferError`.
+ * The secrets of a project. A secret is named by its id or by its reference; a reference's host does not
+ * matter, since calls go to the configured server alone. All methods throw `CofferError`.
  */
 export class Secrets {
   readonly #session: Session;
@@ -43,9 +43,9 @@ export class Secrets {
   }
 
   /**
-   * Stores a secret; its value arrives byte for byte. A value that the one-step form would change or not hold is uploaded
-   * in a second request, and when that fails the secret is deleted again. Repeated only after a sure refusal, so that no
-   * second secret comes to be.
+   * Stores a secret; its value arrives byte for byte. A value that the one-step form would change or not hold
+   * is uploaded in a second request, and when that fails the secret is deleted again. Repeated only after a
+   * sure refusal, so that no second secret comes to be.
    */
   async create(secret: NewSecret, options: CallOptions = {}): Promise<SecretReference> {
     const payload =
@@ -94,7 +94,9 @@ export class Secrets {
     return same;
   }
 
-  /** Stores the value of a secret that has none yet. Throws `conflict` when it has one: values never change. */
+  /**
+   * Stores the value of a secret that has none yet. Throws `conflict` when it has one: values never change.
+   */
   async uploadPayload(
     secret: string,
     value: string | Uint8Array,
@@ -122,7 +124,10 @@ export class Secrets {
     return new SecretValue(name ?? id, answer.bytes);
   }
 
-  /** Deletes a secret with its value. Throws `not_found`, but not when an own attempt with a lost answer deleted it. */
+  /**
+   * Deletes a secret with its value. Throws `not_found`, but not when an own attempt with a lost answer
+   * deleted it.
+   */
   async delete(secret: string, options: CallOptions = {}): Promise<void> {
     const path = `/v1/secrets/${parseSecretId(secret)}`;
     let uncertain = false;
@@ -146,8 +151,9 @@ export class Secrets {
   }
 
   /**
-   * All matching secrets, page by page as they are consumed: `for await (const secret of coffer.secrets.list())`. What is
-   * deleted meanwhile moves later secrets forward, so that some may be missed.
+   * All matching secrets, page by page as they are consumed: `for await (const secret of
+   * coffer.secrets.list())`. What is deleted meanwhile moves later secrets forward, so that some may be
+   * missed.
    */
   async *list(filter: SecretFilter = {}, options: CallOptions = {}): AsyncGenerator<Secret, void, undefined> {
     for (let offset: number | undefined = 0; offset !== undefined; ) {

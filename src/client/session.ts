@@ -31,8 +31,8 @@ async function whileNotAborted<T>(work: Promise<T>, signal: AbortSignal | undefi
 }
 
 /**
- * The token and its renewal. Any number of calls share one login: it is made when first needed, renewed in the
- * background from 80 % of its life while the old token still serves, and made anew once after a 401.
+ * The token and its renewal. Any number of calls share one login: it is made when first needed, renewed in
+ * the background from 80 % of its life while the old token still serves, and made anew once after a 401.
  */
 export class Session {
   readonly #provider: CredentialProvider;

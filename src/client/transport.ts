@@ -141,9 +141,9 @@ function delayMs(error: CofferError, tried: number, options: TransportOptions): 
 }
 
 /**
- * Sends the call and, while its failures allow a harmless repeat, sends it again after a pause, within its deadline. A
- * redirect is an error. Throws `CofferError` alone. `uncertain` is told when an attempt failed that may have been
- * processed, so that the caller can read the next answer in that light.
+ * Sends the call and, while its failures allow a harmless repeat, sends it again after a pause, within its
+ * deadline. A redirect is an error. Throws `CofferError` alone. `uncertain` is told when an attempt failed
+ * that may have been processed, so that the caller can read the next answer in that light.
  */
 export async function send(call: Call, options: TransportOptions, uncertain?: () => void): Promise<Answer> {
   const deadline = performance.now() + (options.deadlineMs ?? 60_000);

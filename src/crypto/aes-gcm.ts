@@ -4,8 +4,8 @@ export const GCM_NONCE_BYTES = 12;
 export const GCM_TAG_BYTES = 16;
 
 /**
- * AES-256-GCM (NIST SP 800-38D) with a 96-bit nonce and a 128-bit tag. The nonce must be new for this key. Borrows all;
- * `ciphertext` has the length of `plaintext`.
+ * AES-256-GCM (NIST SP 800-38D) with a 96-bit nonce and a 128-bit tag. The nonce must be new for this key.
+ * Borrows all; `ciphertext` has the length of `plaintext`.
  */
 export function encryptGcm(
   key: Uint8Array,
@@ -21,9 +21,11 @@ export function encryptGcm(
 }
 
 /**
- * Opens what `encryptGcm` made. The caller owns the result and wipes it; bytes that do not authenticate are wiped here.
+ * Opens what `encryptGcm` made. The caller owns the result and wipes it; bytes that do not authenticate are
+ * wiped here.
  *
- * @throws Error of `node:crypto` for another tag, context, nonce, ciphertext or key: `openPayload` gives it its code.
+ * @throws Error of `node:crypto` for another tag, context, nonce, ciphertext or key: `openPayload` gives it
+ *   its code.
  */
 export function decryptGcm(
   key: Uint8Array,

@@ -1,8 +1,9 @@
 import { CofferError } from '../errors.ts';
 
 /**
- * The one encoder of every additional-data string, every sealed message and every list kept in a row (FORMAT.md §1).
- * Each field is `tag (1) ‖ length (4, big endian) ‖ bytes`, so no two different field lists share an encoding.
+ * The one encoder of every additional-data string, every sealed message and every list kept in a row
+ * (FORMAT.md §1). Each field is `tag (1) ‖ length (4, big endian) ‖ bytes`, so no two different field lists
+ * share an encoding.
  */
 export type Field =
   | { kind: 'null' }
@@ -34,8 +35,8 @@ export const list = (value: readonly Field[]): Field => ({ kind: 'list', value }
 /**
  * Encodes fields one after another; injective: equal bytes mean equal fields.
  *
- * @throws Error (a bug of the caller) for a value outside its type: a lone surrogate, an integer past 64 bits, an
- *   invalid date, a uuid that is not lowercase and dashed, lists more than eight deep.
+ * @throws Error (a bug of the caller) for a value outside its type: a lone surrogate, an integer past 64
+ *   bits, an invalid date, a uuid that is not lowercase and dashed, lists more than eight deep.
  */
 export function encodeFields(fields: readonly Field[]): Buffer {
   // Sized first and written once: every request encodes some thirty fields.

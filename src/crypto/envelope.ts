@@ -36,9 +36,9 @@ export function wipe(...keys: Uint8Array[]): void {
 }
 
 /**
- * Encrypts a payload with AES-256-GCM (NIST SP 800-38D) under a key derived from the DEK by HKDF-SHA-256 (RFC 5869),
- * padded, with a commitment to the DEK. The DEK must be fresh: it serves for one payload. Borrows `dek` and `payload`;
- * wipes what it derives.
+ * Encrypts a payload with AES-256-GCM (NIST SP 800-38D) under a key derived from the DEK by HKDF-SHA-256 (RFC
+ * 5869), padded, with a commitment to the DEK. The DEK must be fresh: it serves for one payload. Borrows
+ * `dek` and `payload`; wipes what it derives.
  */
 export function sealPayload(dek: Uint8Array, payload: Uint8Array, context: Uint8Array): SealedPayload {
   const { key, commitment } = deriveFromDek(dek);
@@ -54,8 +54,8 @@ export function sealPayload(dek: Uint8Array, payload: Uint8Array, context: Uint8
 }
 
 /**
- * Decrypts what `sealPayload` made for the same DEK and context. The commitment is compared, in constant time, before
- * any byte is decrypted. The caller owns the result and wipes it; `dek` is borrowed.
+ * Decrypts what `sealPayload` made for the same DEK and context. The commitment is compared, in constant
+ * time, before any byte is decrypted. The caller owns the result and wipes it; `dek` is borrowed.
  *
  * @throws CofferError `integrity_violation`, whatever was wrong.
  */
@@ -100,8 +100,8 @@ export function hkdf(secret: Uint8Array, info: Uint8Array, lengthBytes: number):
 }
 
 /**
- * Wraps a 256-bit key with XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03) under a random 192-bit nonce, bound to
- * `context`. Borrows both keys. The result has WRAPPED_KEY_BYTES.
+ * Wraps a 256-bit key with XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03) under a random 192-bit nonce,
+ * bound to `context`. Borrows both keys. The result has WRAPPED_KEY_BYTES.
  */
 export function wrapKey(wrappingKey: Uint8Array, key: Uint8Array, context: Uint8Array): Uint8Array {
   requireKey(wrappingKey);

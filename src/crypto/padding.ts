@@ -5,8 +5,8 @@ const BLOCK_BYTES = 32;
 const BLOCKS_END_BYTES = 1024;
 
 /**
- * The stored length of a payload of `length` bytes: room for one marker byte, then multiples of 32 up to 1 KiB and
- * PADMÉ above (Nikitin et al., PETS 2019, §4: at most 12 % more, O(log log n) bits of length shown).
+ * The stored length of a payload of `length` bytes: room for one marker byte, then multiples of 32 up to 1
+ * KiB and PADMÉ above (Nikitin et al., PETS 2019, §4: at most 12 % more, O(log log n) bits of length shown).
  */
 export function paddedLength(length: number): number {
   const needed = length + 1;
@@ -17,7 +17,9 @@ export function paddedLength(length: number): number {
   return Math.ceil(needed / step) * step;
 }
 
-/** Pads by ISO/IEC 7816-4 (0x80, then zeros). The result is a copy that holds plaintext: the caller wipes it. */
+/**
+ * Pads by ISO/IEC 7816-4 (0x80, then zeros). The result is a copy that holds plaintext: the caller wipes it.
+ */
 export function pad(payload: Uint8Array): Buffer {
   const padded = Buffer.alloc(paddedLength(payload.length));
   padded.set(payload);
@@ -26,7 +28,8 @@ export function pad(payload: Uint8Array): Buffer {
 }
 
 /**
- * The payload inside a padded one: a view on the same memory, no copy. Its length must be the one that `pad` gives.
+ * The payload inside a padded one: a view on the same memory, no copy. Its length must be the one that `pad`
+ * gives.
  *
  * @throws CofferError `integrity_violation` where the padding is not what `pad` writes.
  */

@@ -27,7 +27,8 @@ export interface PasswordHasher {
 /**
  * argon2id, off the event loop, two at a time behind a bounded queue: 64 at once would take 4 GiB.
  *
- * Passwords are taken as the bytes of their UTF-8. Both methods throw CofferError `unavailable` when the queue is full.
+ * Passwords are taken as the bytes of their UTF-8. Both methods throw CofferError `unavailable` when the
+ * queue is full.
  */
 export function createPasswordHasher(): PasswordHasher {
   const gate = createGate();

@@ -8,8 +8,8 @@ const MAC_BYTES = 32;
 export const ROW_SEAL_BYTES = HEADER_BYTES + MAC_BYTES;
 
 /**
- * HMAC-SHA-256 (RFC 2104) over the header and the encoded columns of a row. `key` is the rows key of a project's epoch;
- * `message` is built by `encodeMessage`. Borrows both.
+ * HMAC-SHA-256 (RFC 2104) over the header and the encoded columns of a row. `key` is the rows key of a
+ * project's epoch; `message` is built by `encodeMessage`. Borrows both.
  *
  * @throws CofferError `integrity_violation` for a key of another length, or of zeros: one that was wiped.
  */
@@ -34,7 +34,10 @@ export function readSealLayout(seal: Uint8Array): number {
   return ((seal[1] as number) << 8) | (seal[2] as number);
 }
 
-/** @throws CofferError `integrity_violation` unless `seal` is the one that `makeRowSeal` gives for this message. */
+/**
+ * @throws CofferError `integrity_violation` unless `seal` is the one that `makeRowSeal` gives for this
+ *   message.
+ */
 export function verifyRowSeal(key: Uint8Array, seal: Uint8Array, message: Uint8Array): void {
   const expected = makeRowSeal(key, readSealLayout(seal), message);
   if (!timingSafeEqual(expected, seal)) throw violated();

@@ -9,14 +9,18 @@ export interface Account {
   name: string;
 }
 
-// PostgreSQL refuses to run as root: who starts it as root lends it one of these, which own nothing that matters.
+// PostgreSQL refuses to run as root: who starts it as root lends it one of these, which own nothing that
+// matters.
 const LENT_NAMES = ['coffer', 'postgres', 'nobody', 'daemon'];
 
 export function isRoot(): boolean {
   return process.geteuid?.() === 0;
 }
 
-/** The account that PostgreSQL runs as: our own, or when we are root the owner of its files, or else an unprivileged one. */
+/**
+ * The account that PostgreSQL runs as: our own, or when we are root the owner of its files, or else an
+ * unprivileged one.
+ */
 export function chooseAccount(ownerUid: number | undefined): Account {
   if (!isRoot()) return describeOwnAccount();
   const accounts = readAccounts();

@@ -116,8 +116,9 @@ function openToAll(path: string): void {
 }
 
 /**
- * npm packages hold no symbolic links, and the package makes those between its libraries after the installation, which
- * `npm ci --ignore-scripts` leaves out. Then they are made here, in a folder of ours: node_modules may be read-only.
+ * npm packages hold no symbolic links, and the package makes those between its libraries after the
+ * installation, which `npm ci --ignore-scripts` leaves out. Then they are made here, in a folder of ours:
+ * node_modules may be read-only.
  */
 function linkLibraries(native: string, folder: string, account: Account): string | undefined {
   const list = join(native, 'pg-symlinks.json');

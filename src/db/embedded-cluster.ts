@@ -135,13 +135,14 @@ const SETTINGS = {
   huge_pages: 'off',
   jit: 'off',
   max_parallel_workers_per_gather: '0',
-  // In the cluster, not in /dev/shm, where the system may clear it when a user logs out, and a kill leaves it behind.
+  // In the cluster, not in /dev/shm, where the system may clear it when a user logs out, and a kill leaves it
+  // behind.
   dynamic_shared_memory_type: 'mmap',
   timezone: 'UTC',
   log_timezone: 'UTC',
   allow_alter_system: 'off',
-  // The log names what happened, never the statement or its values: errors of statements go to their client alone, and
-  // terse leaves out the details, which quote rows.
+  // The log names what happened, never the statement or its values: errors of statements go to their client
+  // alone, and terse leaves out the details, which quote rows.
   logging_collector: 'off',
   log_destination: 'stderr',
   log_min_messages: 'log',
@@ -156,7 +157,10 @@ const SETTINGS = {
   log_line_prefix: '%m [%p] ',
 };
 
-/** The account may write in this folder, and so could have put links there for root to follow: replace, never write into. */
+/**
+ * The account may write in this folder, and so could have put links there for root to follow: replace, never
+ * write into.
+ */
 function replaceFile(path: string, lines: string[], account: Account): void {
   const whole = `${path}.new`;
   rmSync(whole, { force: true });

@@ -2,10 +2,10 @@ import { createHash, randomUUID } from 'node:crypto';
 import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { birthOf, pidNamespace } from './embedded-process.ts';
 
-// One process may own a data directory. Node has no flock, so the owner is a file, and the file of an owner that was killed
-// must be replaced by one process only. Each content is unique, and who may replace it is settled by a second file named
-// after that content, created exclusively. Its maker then looks again: when the content is still there, nobody else
-// replaces it, and when it is not, somebody has.
+// One process may own a data directory. Node has no flock, so the owner is a file, and the file of an owner
+// that was killed must be replaced by one process only. Each content is unique, and who may replace it is
+// settled by a second file named after that content, created exclusively. Its maker then looks again: when
+// the content is still there, nobody else replaces it, and when it is not, somebody has.
 
 export type Purpose = 'server' | 'command';
 

@@ -17,9 +17,9 @@ import { dirname, join, resolve } from 'node:path';
 import { CofferError } from '../errors.ts';
 import { type Account, chooseAccount, findClosedFolder, isRoot } from './embedded-account.ts';
 
-// <data>/postgres is PostgreSQL's own folder, the cluster. What belongs to it (lock, log, socket) is beside it in `home`:
-// <data> itself, or for root, whose folders may be closed to the account that PostgreSQL runs as, a folder under
-// ROOT_HOMES, to which links in <data> point.
+// <data>/postgres is PostgreSQL's own folder, the cluster. What belongs to it (lock, log, socket) is beside
+// it in `home`: <data> itself, or for root, whose folders may be closed to the account that PostgreSQL runs
+// as, a folder under ROOT_HOMES, to which links in <data> point.
 
 export interface Places {
   home: string;
@@ -140,7 +140,10 @@ function linkIfMissing(target: string, path: string): void {
   }
 }
 
-/** An empty folder of this account alone. Where the account owns what is above, it may put links in root's way: follow none. */
+/**
+ * An empty folder of this account alone. Where the account owns what is above, it may put links in root's
+ * way: follow none.
+ */
 export function makeOwnFolder(path: string, account: Account): void {
   rmSync(path, { recursive: true, force: true });
   mkdirSync(path, { mode: 0o700 });

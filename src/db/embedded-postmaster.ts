@@ -55,7 +55,8 @@ export async function startPostmaster(
   limitLog(places.log);
   const file = openSync(places.log, LOG_FLAGS, 0o600);
   const logBytes = fstatSync(file).size;
-  // A group of its own: Ctrl-C on our terminal is for us, and we stop it in order. No core files: they hold memory.
+  // A group of its own: Ctrl-C on our terminal is for us, and we stop it in order. No core files: they hold
+  // memory.
   const child = spawn(
     '/bin/sh',
     ['-c', 'ulimit -c 0; exec "$0" "$@"', binaries.postgres, '-D', places.cluster],
@@ -162,8 +163,9 @@ export async function stopPostmaster(pid: number): Promise<void> {
 }
 
 /**
- * Ends what an earlier owner left: a PostgreSQL that still runs, or the orphans of one that was killed, and the files
- * by which PostgreSQL would take a process that now has its pid for itself. Only who holds the lock may do this.
+ * Ends what an earlier owner left: a PostgreSQL that still runs, or the orphans of one that was killed, and
+ * the files by which PostgreSQL would take a process that now has its pid for itself. Only who holds the lock
+ * may do this.
  */
 export async function sweep(cluster: string, log: (line: string) => void): Promise<boolean> {
   const noted = readPostmasterPid(cluster);

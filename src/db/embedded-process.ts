@@ -2,7 +2,8 @@ import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, readlinkSync, realpathSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-// A pid says little: it is given again after its process ended, and after a reboot. Boot and start time tell them apart.
+// A pid says little: it is given again after its process ended, and after a reboot. Boot and start time tell
+// them apart.
 
 const IS_LINUX = process.platform === 'linux';
 const POLL_MS = 10;

@@ -4,7 +4,10 @@ import { signal } from './embedded-process.ts';
 
 export interface Supervised {
   readonly pid: number;
-  /** Resolves when there is no PostgreSQL and there will be none: with null after `stop`, else with the number of failed starts. */
+  /**
+   * Resolves when there is no PostgreSQL and there will be none: with null after `stop`, else with the number
+   * of failed starts.
+   */
   exited: Promise<number | null>;
   stop: () => Promise<void>;
 }

@@ -25,7 +25,10 @@ export interface PrivatePostgres {
   joined: boolean;
   dataDirectory: string;
   stop: () => Promise<void>;
-  /** Resolves when PostgreSQL is gone for good: null after `stop`, a number when it could not be started again. */
+  /**
+   * Resolves when PostgreSQL is gone for good: null after `stop`, a number when it could not be started
+   * again.
+   */
   exited: Promise<number | null>;
 }
 
@@ -47,7 +50,10 @@ export async function startPrivatePostgres(options: PrivatePostgresOptions): Pro
   return await obtain(options, 'server');
 }
 
-/** For a command beside a server: joins the PostgreSQL of the server that runs, or starts it for this command alone. */
+/**
+ * For a command beside a server: joins the PostgreSQL of the server that runs, or starts it for this command
+ * alone.
+ */
 export async function joinOrStart(options: PrivatePostgresOptions): Promise<PrivatePostgres> {
   return await obtain(options, 'command');
 }

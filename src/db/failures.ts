@@ -10,8 +10,8 @@ const UNAVAILABLE_MESSAGE =
   /connection terminated|timeout exceeded when trying to connect|query read timeout|not queryable|pool after calling end|client was closed/i;
 
 /**
- * What a failure of the database means to a caller. The only table of its kind. An error that is not the database's is
- * given back as it is: a bug, answered with 500.
+ * What a failure of the database means to a caller. The only table of its kind. An error that is not the
+ * database's is given back as it is: a bug, answered with 500.
  */
 export function asCofferError(error: unknown): unknown {
   if (error instanceof CofferError || !(error instanceof Error)) return error;
@@ -26,7 +26,8 @@ export function asCofferError(error: unknown): unknown {
   if (state === '23505') {
     return new CofferError('conflict', 'Conflict. It exists already.', { cause: withoutParameters(error) });
   }
-  // The edge refuses what a column cannot hold; a value that got this far is a bug of ours, but the client's value.
+  // The edge refuses what a column cannot hold; a value that got this far is a bug of ours, but the client's
+  // value.
   if (/^22...$/.test(state)) {
     return new CofferError('bad_request', 'Provided field value is not supported', {
       cause: withoutParameters(error),

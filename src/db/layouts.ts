@@ -145,7 +145,9 @@ export const LAYOUTS: { readonly [T in SealedTable]: readonly Layout[] } = {
   ],
 };
 
-/** The columns of a table, over all its layouts, with the seal: what every query of a sealed table selects. */
+/**
+ * The columns of a table, over all its layouts, with the seal: what every query of a sealed table selects.
+ */
 export function sealedColumns(table: SealedTable): string[] {
   const names = LAYOUTS[table].flatMap((layout) => layout.columns.map(([name]) => name));
   return [...new Set(names), 'seal'];

@@ -8,8 +8,9 @@ export interface Listener {
 const RECONNECT_MS = 1_000;
 
 /**
- * Calls `onMessage` for each NOTIFY on the channel, and with `undefined` after a time in which some may have been
- * missed. Messages only make caches read again sooner: nothing rests on their arrival, or on their being genuine.
+ * Calls `onMessage` for each NOTIFY on the channel, and with `undefined` after a time in which some may have
+ * been missed. Messages only make caches read again sooner: nothing rests on their arrival, or on their being
+ * genuine.
  */
 export function listen(db: Db, channel: string, onMessage: (payload: string | undefined) => void): Listener {
   let client: pg.PoolClient | undefined;

@@ -1,8 +1,8 @@
 import type { Answer, Statement } from './open.ts';
 
 /**
- * A statement that reads rows by key, for many keys at once: `text` takes the keys as `$1` (an array) and selects each
- * key's row with the key itself as the column `asked`.
+ * A statement that reads rows by key, for many keys at once: `text` takes the keys as `$1` (an array) and
+ * selects each key's row with the key itself as the column `asked`.
  */
 export interface Lookup<R> {
   name: string;
@@ -24,8 +24,9 @@ const KEYS_MAX = 128;
 const IN_FLIGHT_MAX = 3;
 
 /**
- * Joins all lookups of one tick, and those that wait for one of three statements in flight, into one statement: a round
- * trip and a plan are paid once for all of them. A row reaches whoever asked for its key, never by position.
+ * Joins all lookups of one tick, and those that wait for one of three statements in flight, into one
+ * statement: a round trip and a plan are paid once for all of them. A row reaches whoever asked for its key,
+ * never by position.
  */
 export function createLookups(query: <R>(statement: Statement) => Promise<Answer<R>>): Lookups {
   const queues = new Map<

@@ -2,7 +2,9 @@ import { MIGRATIONS } from '../../migrations/index.ts';
 import { CofferError } from '../errors.ts';
 import type { Db, Queryable } from './open.ts';
 
-/** What the database says of its schema. `finished` is the last migration whose new layouts may be written. */
+/**
+ * What the database says of its schema. `finished` is the last migration whose new layouts may be written.
+ */
 export interface SchemaState {
   applied: number;
   finished: number;
@@ -31,8 +33,8 @@ export async function readSchemaState(db: Queryable): Promise<SchemaState> {
 }
 
 /**
- * Applies what is missing, all or nothing. A database that had no migration is finished at once: no older server writes
- * to it. Otherwise new layouts wait for `finishMigrations`.
+ * Applies what is missing, all or nothing. A database that had no migration is finished at once: no older
+ * server writes to it. Otherwise new layouts wait for `finishMigrations`.
  */
 export async function migrate(db: Db): Promise<SchemaState & { before: number }> {
   return await db.transaction(async (tx) => {
@@ -57,7 +59,10 @@ export async function finishMigrations(db: Db): Promise<SchemaState> {
   return await readSchemaState(db);
 }
 
-/** @throws CofferError `configuration`, with the command to run, unless the schema is the one this server knows. */
+/**
+ * @throws CofferError `configuration`, with the command to run, unless the schema is the one this server
+ *   knows.
+ */
 export function requireSchema(state: SchemaState): void {
   if (state.applied < state.latest) {
     const found = state.applied === 0 ? 'has no schema' : `is at migration ${state.applied}`;

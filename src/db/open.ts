@@ -94,7 +94,8 @@ async function ask<R>(target: pg.Pool | pg.PoolClient, statement: Statement): Pr
     const { rows, rowCount, command } = await target.query<R & pg.QueryResultRow>(config);
     return { rows, rowCount, command };
   } catch (error) {
-    // A named statement that was planned before its table changed fails on that connection for good: plan it anew.
+    // A named statement that was planned before its table changed fails on that connection for good: plan it
+    // anew.
     if (statement.name !== undefined && target instanceof pg.Pool && isStalePlan(error)) {
       const { text, values } = statement;
       return await ask(target, values === undefined ? { text } : { text, values });

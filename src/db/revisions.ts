@@ -3,7 +3,10 @@ import type { SealedTable } from './schema.ts';
 
 const ENTRIES_MAX = 100_000;
 
-/** The highest revision that this server has seen of each row that gives rights: an older genuine row is refused. */
+/**
+ * The highest revision that this server has seen of each row that gives rights: an older genuine row is
+ * refused.
+ */
 export interface RevisionMemory {
   /** Whether the row is older than one that was seen before; remembers it otherwise. */
   isOlder(table: SealedTable, row: { id: string; revision: bigint }): boolean;

@@ -114,7 +114,9 @@ export interface SealedRows {
 
 export type SealedTable = keyof SealedRows;
 
-/** A column that the seal covers through the envelope's head in the same row: read and written beside the row. */
+/**
+ * A column that the seal covers through the envelope's head in the same row: read and written beside the row.
+ */
 interface PayloadBody {
   payload_body: Uint8Array | null;
 }

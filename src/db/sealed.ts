@@ -42,8 +42,8 @@ export type NewRow<T extends SealedTable> = Omit<SealedRows[T], 'seal'>;
 type Columns = Record<string, unknown>;
 
 /**
- * Accepts a row from the database: its seal must verify and each column must be what was asked for. A seal says that a
- * row is ours, not that it is the answer, so `asked` names every column of the query's predicate.
+ * Accepts a row from the database: its seal must verify and each column must be what was asked for. A seal
+ * says that a row is ours, not that it is the answer, so `asked` names every column of the query's predicate.
  *
  * @throws CofferError `integrity_violation` otherwise; no byte of the row gets any further.
  */
@@ -136,7 +136,10 @@ interface WriteOptions {
   resting?: { table: SealedTable; id: string; seal: Uint8Array };
 }
 
-/** Inserts a sealed row. @throws StaleRow when the row it rests on changed; CofferError `conflict` when it exists. */
+/**
+ * Inserts a sealed row. @throws StaleRow when the row it rests on changed; CofferError `conflict` when it
+ * exists.
+ */
 export async function insertRow<T extends SealedTable>(
   db: Queryable,
   table: T,

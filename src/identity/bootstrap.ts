@@ -26,7 +26,10 @@ export async function findAdministrator(
   return { user, isComplete: assignments.length >= ADMINISTRATOR_ROLES.length };
 }
 
-/** Makes roles, project and user `admin`, and its assignments. What is there is kept: it is run until it is through. */
+/**
+ * Makes roles, project and user `admin`, and its assignments. What is there is kept: it is run until it is
+ * through.
+ */
 export async function bootstrapIdentity(
   parts: IdentityParts,
   passwords: PasswordHasher,

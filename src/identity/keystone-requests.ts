@@ -21,7 +21,9 @@ export const DEFAULT_DOMAIN = { id: 'default', name: 'Default' } as const;
 const NOWHERE: Named = { id: '' };
 const SCOPES = ['project', 'domain', 'system', 'unscoped', 'OS-TRUST:trust'];
 
-/** The body of `POST /v3/auth/tokens` (contract §6.3). @throws CofferError `bad_request` in Keystone's words. */
+/**
+ * The body of `POST /v3/auth/tokens` (contract §6.3). @throws CofferError `bad_request` in Keystone's words.
+ */
 export function parseLogin(body: unknown): LoginRequest {
   const { auth: given } = objectOf(body, 'auth', 'request body');
   const auth = objectOf(given, 'auth', 'request body');

@@ -11,7 +11,9 @@ export interface CatalogOptions {
   region: string;
 }
 
-/** The services and endpoints, from the configuration alone. Ids are stable: they are made of what they name. */
+/**
+ * The services and endpoints, from the configuration alone. Ids are stable: they are made of what they name.
+ */
 export function formatCatalog({ publicUrl, region }: CatalogOptions): object[] {
   const service = (type: string, name: string, url: string): object => ({
     id: stableId(`service/${type}`),

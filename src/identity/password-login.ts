@@ -15,8 +15,8 @@ const NOBODY = '';
 export type PasswordLogin = (user: Named, password: string) => Promise<UserRow>;
 
 /**
- * Gives the user whose password it is. Who is unknown, disabled or held back, and a wrong password, get the same answer
- * after the same work.
+ * Gives the user whose password it is. Who is unknown, disabled or held back, and a wrong password, get the
+ * same answer after the same work.
  */
 export function createPasswordLogin(
   parts: IdentityParts,

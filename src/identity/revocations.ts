@@ -17,7 +17,10 @@ const WHOLE_EVERY_MS = 60_000;
 /** How far the clock of the server that revoked may be behind the database's for the next reading to see it. */
 const SKEW_SECONDS = 300;
 
-/** Single tokens revoked before their end. Only ever added to: a row that goes from the database changes nothing. */
+/**
+ * Single tokens revoked before their end. Only ever added to: a row that goes from the database changes
+ * nothing.
+ */
 export async function openRevocations(parts: IdentityParts): Promise<Revocations> {
   const ends = new Map<string, number>();
   let readAt = 0;

@@ -34,7 +34,9 @@ export interface KnownUser {
   roles: ReadonlyMap<string, RoleRow>;
 }
 
-/** @throws CofferError `integrity_violation` when a row, or an assignment more or less, is not what we wrote. */
+/**
+ * @throws CofferError `integrity_violation` when a row, or an assignment more or less, is not what we wrote.
+ */
 export async function readUser(
   { db, keyring }: IdentityParts,
   userId: string,
@@ -63,10 +65,11 @@ export async function readUser(
 }
 
 /**
- * Reads a user's rights in a project anew. A user or project that is not there, disabled or of another origin gives
- * undefined.
+ * Reads a user's rights in a project anew. A user or project that is not there, disabled or of another origin
+ * gives undefined.
  *
- * @throws CofferError `integrity_violation` for rows that do not verify, or are older than what was seen before.
+ * @throws CofferError `integrity_violation` for rows that do not verify, or are older than what was seen
+ *   before.
  */
 export async function readRights(
   parts: IdentityParts,

@@ -112,7 +112,10 @@ interface Subject {
   known: KnownToken;
 }
 
-/** Whoever validates for others (keystonemiddleware) does so as an administrator; all others see their own tokens. */
+/**
+ * Whoever validates for others (keystonemiddleware) does so as an administrator; all others see their own
+ * tokens.
+ */
 function requireRight(
   coffer: Coffer,
   request: FastifyRequest,

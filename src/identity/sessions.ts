@@ -73,8 +73,8 @@ export async function openSessions(coffer: Coffer, ttlSeconds: number): Promise<
 }
 
 /**
- * `iat` counts whole seconds, `tokens_valid_from` milliseconds: a token of the second in which all before were revoked
- * belongs to the next one, or it would be refused with them.
+ * `iat` counts whole seconds, `tokens_valid_from` milliseconds: a token of the second in which all before
+ * were revoked belongs to the next one, or it would be refused with them.
  */
 function issueTime(now: Date, { user, project }: Rights): number {
   const validFrom = Math.max(

@@ -25,7 +25,9 @@ const LIFE_MS = 90 * DAY_MS;
 const RENEW_BEFORE_MS = 30 * DAY_MS;
 const REFRESH_MIN_MS = 1_000;
 
-/** Ed25519 keys, each with its end written at birth; the private part is an envelope under the system's KEK. */
+/**
+ * Ed25519 keys, each with its end written at birth; the private part is an envelope under the system's KEK.
+ */
 export async function openSigningKeys(parts: Parts): Promise<SigningKeys> {
   let keys = new Map<string, SigningKey>();
   let last = 0;

@@ -51,15 +51,18 @@ export interface SignedToken {
 
 const TOKEN_BYTES_MAX = 4_096;
 const AUDIENCE = 'coffer';
-/** RFC 7515 §7.1, compact form: three parts of base64url without padding; an Ed25519 signature has 64 bytes. */
+/**
+ * RFC 7515 §7.1, compact form: three parts of base64url without padding; an Ed25519 signature has 64 bytes.
+ */
 const COMPACT = /^([A-Za-z0-9_-]{16,1024})\.([A-Za-z0-9_-]{16,3800})\.([A-Za-z0-9_-]{86})$/;
 const CACHE_MAX = 10_000;
 const CLOCK_SKEW_SECONDS = 30;
 const ID_BYTES = 16;
 
 /**
- * EdDSA tokens (RFC 8037) of one issuer. Signatures are verified once for each exact token and the claims kept; times
- * and the key's presence are looked at each time. `findKey` gives keys of our own alone, by their id.
+ * EdDSA tokens (RFC 8037) of one issuer. Signatures are verified once for each exact token and the claims
+ * kept; times and the key's presence are looked at each time. `findKey` gives keys of our own alone, by their
+ * id.
  */
 export function createTokens(
   issuer: string,
@@ -137,7 +140,10 @@ function isCanonical(part: string): boolean {
   return Buffer.from(part, 'base64url').toString('base64url') === part;
 }
 
-/** A header is byte for byte the one that we write for a key: `jwk`, `jku`, `x5u`, `crit` and all else fail here. */
+/**
+ * A header is byte for byte the one that we write for a key: `jwk`, `jku`, `x5u`, `crit` and all else fail
+ * here.
+ */
 function readKeyId(header: string): string {
   const fields = parseObject(header);
   const { kid } = fields;

@@ -1,9 +1,10 @@
 /**
- * A place that holds master keys and does with KEKs what only they can do: a keyring file in memory, or a hardware
- * module. Whoever writes a third one implements this page and runs `test/harness/exercise-backend.ts` on it.
+ * A place that holds master keys and does with KEKs what only they can do: a keyring file in memory, or a
+ * hardware module. Whoever writes a third one implements this page and runs
+ * `test/harness/exercise-backend.ts` on it.
  *
- * Every method may take long and may fail: a backend that is away throws CofferError `unavailable`; one that is given
- * something it did not make, for another context, or altered, throws `integrity_violation`.
+ * Every method may take long and may fail: a backend that is away throws CofferError `unavailable`; one that
+ * is given something it did not make, for another context, or altered, throws `integrity_violation`.
  */
 export interface CryptoBackend {
   /** The name of the secret store that it is; stands in each KEK's row. */

@@ -1,8 +1,8 @@
 import { encodeMessage, integer, text, uuid } from '../crypto/encoding.ts';
 import { SUITES } from '../crypto/envelope.ts';
 
-// The additional data of everything that is encrypted (FORMAT.md §1): what a ciphertext is, and whose. A ciphertext
-// under another kind, project, owner, KEK, epoch or installation does not open.
+// The additional data of everything that is encrypted (FORMAT.md §1): what a ciphertext is, and whose. A
+// ciphertext under another kind, project, owner, KEK, epoch or installation does not open.
 
 /** What a payload is for. */
 export type PayloadKind = 'secret' | 'signing-key';

@@ -11,8 +11,9 @@ interface Entry<T extends Closable> {
 }
 
 /**
- * Open keys, bounded in number and time. Keys are borrowed: one that is evicted while borrowed stays whole until its
- * last borrower returns it, and is closed then. A miss opens the key again, once for all who ask; it is never an error.
+ * Open keys, bounded in number and time. Keys are borrowed: one that is evicted while borrowed stays whole
+ * until its last borrower returns it, and is closed then. A miss opens the key again, once for all who ask;
+ * it is never an error.
  */
 export class KeyCache<T extends Closable> {
   readonly #entries = new Map<string, Entry<T>>();

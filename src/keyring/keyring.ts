@@ -76,8 +76,9 @@ export class Keyring implements RowKeys {
   }
 
   /**
-   * Encrypts a payload under a fresh DEK, wrapped by the project's active KEK, bound to kind, project and owner.
-   * `project` is the verified row that the writing statement rests on. Borrows `payload`; wipes the DEK.
+   * Encrypts a payload under a fresh DEK, wrapped by the project's active KEK, bound to kind, project and
+   * owner. `project` is the verified row that the writing statement rests on. Borrows `payload`; wipes the
+   * DEK.
    */
   async seal(
     kind: PayloadKind,
@@ -115,7 +116,9 @@ export class Keyring implements RowKeys {
     });
   }
 
-  /** Decrypts what `seal` made for the same kind, project and owner. The caller owns the result and wipes it. */
+  /**
+   * Decrypts what `seal` made for the same kind, project and owner. The caller owns the result and wipes it.
+   */
   async open(
     kind: PayloadKind,
     projectId: string,
@@ -164,8 +167,9 @@ export class Keyring implements RowKeys {
   }
 
   /**
-   * The project's row with a KEK to write under. The first writer makes the KEK, and for a project that is known to an
-   * outside identity service alone, the row; of many first writers one wins, and all get the same.
+   * The project's row with a KEK to write under. The first writer makes the KEK, and for a project that is
+   * known to an outside identity service alone, the row; of many first writers one wins, and all get the
+   * same.
    */
   async useProject(projectId: string): Promise<ProjectRow> {
     for (let attempt = 0; attempt < CREATE_ATTEMPTS_MAX; attempt += 1) {

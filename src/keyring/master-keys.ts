@@ -45,7 +45,10 @@ async function requirePrivate(path: string, file: FileHandle): Promise<void> {
   if ((status.mode & 0o077) !== 0) throw refuse(path, `can be read by others. Run: chmod 600 ${path}`);
 }
 
-/** Parses the lines `installation HEX` and `key ID HEX [active]`; `#` begins a comment. Leaves `content` to its owner. */
+/**
+ * Parses the lines `installation HEX` and `key ID HEX [active]`; `#` begins a comment. Leaves `content` to
+ * its owner.
+ */
 export function parseKeyring(path: string, content: Uint8Array): MasterKeys {
   let installationId: Uint8Array | undefined;
   let activeId: string | undefined;
@@ -82,7 +85,8 @@ export function parseKeyring(path: string, content: Uint8Array): MasterKeys {
 /**
  * Writes a new keyring with one random master key, mode 0600, and syncs it to the disk.
  *
- * @throws CofferError `configuration` when the file exists: a keyring is never overwritten; or for an id that is none.
+ * @throws CofferError `configuration` when the file exists: a keyring is never overwritten; or for an id that
+ *   is none.
  */
 export async function createKeyringFile(path: string, masterKeyId: string): Promise<void> {
   if (!ID_PATTERN.test(masterKeyId)) throw refuse(path, `cannot be made: ${ID_RULE}`);

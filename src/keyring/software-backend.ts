@@ -3,7 +3,9 @@ import { CofferError } from '../errors.ts';
 import type { CryptoBackend, OpenKek } from './backend.ts';
 import type { MasterKeys } from './master-keys.ts';
 
-/** KEKs wrapped by XChaCha20-Poly1305 under the master keys of a keyring file. Owns `masterKeys` from now on. */
+/**
+ * KEKs wrapped by XChaCha20-Poly1305 under the master keys of a keyring file. Owns `masterKeys` from now on.
+ */
 export function createSoftwareBackend(store: string, masterKeys: MasterKeys): CryptoBackend {
   const masterKey = (id: string): Uint8Array => {
     const key = masterKeys.keys.get(id);

@@ -29,8 +29,8 @@ export const METADATUM: ObjectSchema = {
 };
 
 /**
- * The body that replaces the whole set. Of keys that differ in case alone the last not in lower case wins, as in
- * Barbican. The empty key passes, as there: it comes and goes with the set, and has no address of its own.
+ * The body that replaces the whole set. Of keys that differ in case alone the last not in lower case wins, as
+ * in Barbican. The empty key passes, as there: it comes and goes with the set, and has no address of its own.
  */
 export function parseMetadata(body: unknown): UserMetadata {
   const { metadata } = checkObject(WHOLE_METADATA, body) as { metadata: Record<string, unknown> };

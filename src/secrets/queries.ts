@@ -39,7 +39,9 @@ export interface SecretPage {
   total: number;
 }
 
-/** One page of a project's secrets, unverified, and the count of all that match: the database's convenience. */
+/**
+ * One page of a project's secrets, unverified, and the count of all that match: the database's convenience.
+ */
 export async function listSecrets(
   db: Db,
   projectId: string,

@@ -22,8 +22,9 @@ const TEXT = 'text/plain; charset=UTF-8';
 const BYTES = 'application/octet-stream';
 
 /**
- * What an `Accept` header asks of a payload: one type that payloads can have; no header means the plain bytes.
- * Undefined for a list, a q-value and other types: a payload has a single form, so there is nothing to choose.
+ * What an `Accept` header asks of a payload: one type that payloads can have; no header means the plain
+ * bytes. Undefined for a list, a q-value and other types: a payload has a single form, so there is nothing to
+ * choose.
  */
 export function wantedRepresentation(accept: string | undefined): Wanted | undefined {
   const asked = stripText(accept ?? '');

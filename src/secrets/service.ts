@@ -17,7 +17,10 @@ import { type NewSecret, parseNewSecret } from './schema.ts';
 
 type SecretId = string;
 
-/** Stores a secret, with or without its payload. `readBody` gives the parsed JSON once the right is established. */
+/**
+ * Stores a secret, with or without its payload. `readBody` gives the parsed JSON once the right is
+ * established.
+ */
 export async function createSecret(
   coffer: Coffer,
   caller: Caller,
@@ -160,7 +163,10 @@ export async function deleteSecret(
   });
 }
 
-/** A page of the caller's project. A row that does not verify is left out, counted and logged; the rest is served. */
+/**
+ * A page of the caller's project. A row that does not verify is left out, counted and logged; the rest is
+ * served.
+ */
 export async function listProjectSecrets(
   coffer: Coffer,
   caller: Caller,

@@ -18,8 +18,8 @@ export interface Measured {
 }
 
 /**
- * Keeps one request in flight on each connection. Written on sockets, because a client library would cost more than the
- * server that it measures.
+ * Keeps one request in flight on each connection. Written on sockets, because a client library would cost
+ * more than the server that it measures.
  */
 export async function measure(load: Load): Promise<Measured> {
   const times: number[] = [];

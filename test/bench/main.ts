@@ -2,7 +2,8 @@ import { type Measured, measure, requestBytes } from './load.ts';
 import { type Servers, startServers } from './servers.ts';
 import { measureStartUp } from './start-up.ts';
 
-// Ratios to the yardstick of the same run: these are what may be quoted, the absolute figures are the machine's.
+// Ratios to the yardstick of the same run: these are what may be quoted, the absolute figures are the
+// machine's.
 
 const SECONDS = Number(process.env.COFFER_BENCH_SECONDS ?? '4');
 const CONNECTIONS = [1, 16, 64];

@@ -1,8 +1,8 @@
 import Fastify from 'fastify';
 import pg from 'pg';
 
-// The yardstick: bare Fastify and one named SELECT, without authentication or cryptography. What a request costs
-// beyond it is ours.
+// The yardstick: bare Fastify and one named SELECT, without authentication or cryptography. What a request
+// costs beyond it is ours.
 const pool = new pg.Pool({ connectionString: process.env.BENCH_DATABASE_URL, max: 16 });
 const app = Fastify();
 app.get<{ Params: { id: string } }>('/rows/:id', async (request, reply) => {

@@ -180,7 +180,6 @@ describe('what a command throws', () => {
     [new CofferError('unauthorized', 'who?'), 4],
     [new CofferError('forbidden', 'no'), 5],
     [new CofferError('conflict', 'taken'), 6],
-    [new CofferError('too_many_requests', 'slow'), 7],
     [new CofferError('unavailable', 'later'), 8],
     [new CofferError('integrity_violation', 'broken'), 1],
     [sdkError(400), 2],

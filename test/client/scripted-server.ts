@@ -38,7 +38,10 @@ async function bodyOf(request: IncomingMessage): Promise<string> {
   return Buffer.concat(chunks).toString('utf8');
 }
 
-/** A real HTTP server that misbehaves on command. Without a script for logins, each login gets its own hour's token. */
+/**
+ * A real HTTP server that misbehaves on command. Without a script for logins, each login gets its own hour's
+ * token.
+ */
 export async function startScriptedServer(script: Script, login?: Script): Promise<ScriptedServer> {
   const seen: Seen[] = [];
   const respond = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {

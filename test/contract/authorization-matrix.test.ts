@@ -16,7 +16,10 @@ const PEOPLE = [
 ] as const;
 type Who = (typeof PEOPLE)[number];
 
-/** In the order of PEOPLE: `creator` made the secret, `colleague` is another creator, `stranger` of another project. */
+/**
+ * In the order of PEOPLE: `creator` made the secret, `colleague` is another creator, `stranger` of another
+ * project.
+ */
 const MATRIX: Record<string, number[]> = {
   'GET /': [300, 300, 300, 300, 300, 300, 300, 300],
   'GET /v1': [401, 200, 200, 200, 200, 200, 200, 200],

@@ -33,8 +33,8 @@ export interface KeyManager {
 }
 
 /**
- * The key manager over real HTTP, PostgreSQL and keyring. Tokens are not the subject here, so that each one just says
- * whose it is.
+ * The key manager over real HTTP, PostgreSQL and keyring. Tokens are not the subject here, so that each one
+ * just says whose it is.
  */
 export async function startKeyManager(rules: RuleSetName = 'stock'): Promise<KeyManager> {
   const database = await createDatabase();

@@ -28,8 +28,8 @@ export interface Client {
 const agent = new Agent({ keepAlive: true, maxSockets: 32 });
 
 /**
- * Requests with exactly the headers given: no Accept, no Content-Type of a library's own. A path may be a reference: it
- * is asked for at the address where the server listens.
+ * Requests with exactly the headers given: no Accept, no Content-Type of a library's own. A path may be a
+ * reference: it is asked for at the address where the server listens.
  */
 export function rawClient(base: string, token: string | undefined): Client {
   const send = async (method: string, path: string, asked: Asked = {}): Promise<Reply> => {

@@ -65,9 +65,9 @@ const ACTS: Readonly<Record<string, Act>> = {
 };
 
 /**
- * Who may, as the contract's tables have it: A is the caller's own secret, B a colleague's, C and D the same but private,
- * E one of another project, F the same with the caller on its ACL, G a colleague's private one with the caller on its
- * ACL. `-` is nobody's.
+ * Who may, as the contract's tables have it: A is the caller's own secret, B a colleague's, C and D the same
+ * but private, E one of another project, F the same with the caller on its ACL, G a colleague's private one
+ * with the caller on its ACL. `-` is nobody's.
  */
 type Row = Record<'post' | 'list' | 'get' | 'decrypt' | 'put' | 'delete' | 'read' | 'write', string>;
 const row = (cells: string): Row => {

@@ -60,7 +60,10 @@ const logInReply = async (name: string, password: string, project: string): Prom
     },
   });
 
-/** Alice has no rights any more, with the token that she has or a new one; nobody else has hers, or lost theirs. */
+/**
+ * Alice has no rights any more, with the token that she has or a new one; nobody else has hers, or lost
+ * theirs.
+ */
 async function expectLockedOut(): Promise<void> {
   const { alice, bob, carol, first, foreign } = stage;
   await expect.poll(async () => (await readPayload(alice, first.id)).status, patience).not.toBe(200);

@@ -36,7 +36,9 @@ const FLIPPED: Record<ColumnType, (name: string) => string> = {
 
 const quoted = (id: string): string => `'${id.replaceAll("'", "''")}'`;
 
-/** The attacks on each column of one row: a bit flipped, NULL put in, another row's value put in or exchanged. */
+/**
+ * The attacks on each column of one row: a bit flipped, NULL put in, another row's value put in or exchanged.
+ */
 export async function columnAttacks(
   db: Db,
   table: SealedTable,
@@ -88,7 +90,10 @@ export function copyRow(table: SealedTable, from: string, changes: Record<string
   return `INSERT INTO ${table} (${names.join(', ')}) SELECT ${values.join(', ')} FROM kept.${table} WHERE id = ${quoted(from)}`;
 }
 
-/** Keeps a copy of every sealed table, and drops what would stand in an attacker's way: keys, unique indexes, NOT NULL. */
+/**
+ * Keeps a copy of every sealed table, and drops what would stand in an attacker's way: keys, unique indexes,
+ * NOT NULL.
+ */
 export async function prepareAttacks(db: Db): Promise<void> {
   await db.query({ text: 'CREATE SCHEMA kept' });
   for (const table of TABLES) {

@@ -57,7 +57,9 @@ async function store({ client }: Person, payload: string, columns: object): Prom
   return { id: String(reply.json.secret_ref).split('/').at(-1)!, payload };
 }
 
-/** What a person is answered for a payload, on the stage's server or on another one of the same installation. */
+/**
+ * What a person is answered for a payload, on the stage's server or on another one of the same installation.
+ */
 export async function readPayload(person: Person, id: string, url?: string): Promise<Reply> {
   const client = url === undefined ? person.client : rawClient(url, person.token);
   return await client.get(`/v1/secrets/${id}/payload`, { headers: { accept: 'text/plain' } });

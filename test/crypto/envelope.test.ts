@@ -163,7 +163,8 @@ describe('a sealed payload', () => {
   });
 
   it('is refused before it is decrypted when its commitment is another', () => {
-    // GCM alone does not commit: this ciphertext and tag are right under the payload key, and only the commitment is not.
+    // GCM alone does not commit: this ciphertext and tag are right under the payload key, and only the
+    // commitment is not.
     const head = Buffer.from(sealed.head);
     head.set(bytes('c', 32), 13);
     expectViolation(() => openPayload(KEY, { ...sealed, head }, CONTEXT));

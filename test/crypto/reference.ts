@@ -1,6 +1,6 @@
 /**
- * FORMAT.md a second time, written from the page alone with the primitives of `node:crypto`: nothing of `src` is imported,
- * so that a golden vector is the word of two implementations.
+ * FORMAT.md a second time, written from the page alone with the primitives of `node:crypto`: nothing of `src`
+ * is imported, so that a golden vector is the word of two implementations.
  */
 import { createCipheriv, createDecipheriv, createHmac } from 'node:crypto';
 
@@ -101,7 +101,10 @@ export function sealPayload(
   return { head, body };
 }
 
-/** §2.2: XChaCha20-Poly1305 is ChaCha20-Poly1305 under a key from HChaCha20 over the first 16 bytes of the nonce. */
+/**
+ * §2.2: XChaCha20-Poly1305 is ChaCha20-Poly1305 under a key from HChaCha20 over the first 16 bytes of the
+ * nonce.
+ */
 export function wrapKey(wrappingKey: Buffer, nonce: Buffer, key: Buffer, context: Buffer): Buffer {
   const inner = Buffer.concat([Buffer.alloc(4), nonce.subarray(16)]);
   const cipher = createCipheriv('chacha20-poly1305', hchacha20(wrappingKey, nonce.subarray(0, 16)), inner, {

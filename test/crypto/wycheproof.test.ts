@@ -44,7 +44,8 @@ describe("Wycheproof's XChaCha20-Poly1305", () => {
         fromHex(ct),
         fromHex(tag),
       ]);
-      // A stored key has one length, so only messages of 32 bytes are keys; the others go to the function beneath.
+      // A stored key has one length, so only messages of 32 bytes are keys; the others go to the function
+      // beneath.
       if (result === 'valid' && stored.length === WRAPPED_KEY_BYTES) {
         expect(Buffer.from(unwrapKey(fromHex(key), stored, fromHex(aad))).toString('hex')).toBe(msg);
         const rewrapped = reference.wrapKey(fromHex(key), fromHex(iv), fromHex(msg), fromHex(aad));

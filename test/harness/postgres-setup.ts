@@ -20,8 +20,8 @@ declare module 'vitest' {
 const FOLDER = 'coffer-vitest-';
 
 /**
- * One PostgreSQL for the run: the server of COFFER_TEST_DATABASE_URL, or a private one. There a migrated template is made.
- * The variable is set either way: processes that tests start find the same server.
+ * One PostgreSQL for the run: the server of COFFER_TEST_DATABASE_URL, or a private one. There a migrated
+ * template is made. The variable is set either way: processes that tests start find the same server.
  */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
   const given = process.env.COFFER_TEST_DATABASE_URL;

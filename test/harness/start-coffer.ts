@@ -54,7 +54,9 @@ export interface StartedCoffer {
   stop(): Promise<void>;
 }
 
-/** A whole server over real HTTP: PostgreSQL, keyring file, identity, everything that `coffer serve` starts. */
+/**
+ * A whole server over real HTTP: PostgreSQL, keyring file, identity, everything that `coffer serve` starts.
+ */
 export async function startCoffer(options: StartOptions = {}): Promise<StartedCoffer> {
   const { beside } = options;
   const folder = beside === undefined ? await mkdtemp(join(tmpdir(), 'coffer-test-')) : undefined;

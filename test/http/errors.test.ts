@@ -32,9 +32,7 @@ it('keeps a null description and an empty one apart', () => {
 
 it('says when to repeat and how to log in', () => {
   expect(
-    errorReply(new CofferError('too_many_requests', '', { retryAfterSeconds: 30 }), v1).headers[
-      'retry-after'
-    ],
+    errorReply(new CofferError('unavailable', '', { retryAfterSeconds: 30 }), v1).headers['retry-after'],
   ).toBe('30');
   expect(errorReply(new CofferError('unavailable', ''), v1).headers['retry-after']).toBe('1');
   expect(errorReply(new CofferError('unauthorized', ''), v1).headers['www-authenticate']).toBe(

@@ -1,4 +1,7 @@
-/** One of two servers that write a project's first secrets at once: run as a process by `first-writers.test.ts`. */
+/**
+ * One of two servers that write a project's first secrets at once: run as a process by
+ * `first-writers.test.ts`.
+ */
 import { openDatabase } from '../../src/db/open.ts';
 import { createTestKeyring } from './test-keyring.ts';
 

@@ -1,4 +1,7 @@
-/** The rows of the one table between `<!-- name -->` and `<!-- /name -->` (or the next heading), without its head. */
+/**
+ * The rows of the one table between `<!-- name -->` and `<!-- /name -->` (or the next heading), without its
+ * head.
+ */
 export function tableOf(markdown: string, name: string): string[][] {
   const start = markdown.indexOf(`<!-- ${name} -->`);
   if (start < 0) throw new Error(`no <!-- ${name} -->`);
