@@ -12,9 +12,13 @@ export interface Revocations {
 }
 
 const STALE_AFTER_MS = 10_000;
-/** Between, only what is new is read: whoever revokes token after token must not make every reading longer. */
+/**
+ * Between, only what is new is read: whoever revokes token after token must not make every reading longer.
+ */
 const WHOLE_EVERY_MS = 60_000;
-/** How far the clock of the server that revoked may be behind the database's for the next reading to see it. */
+/**
+ * How far the clock of the server that revoked may be behind the database's for the next reading to see it.
+ */
 const SKEW_SECONDS = 300;
 
 /**

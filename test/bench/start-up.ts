@@ -13,7 +13,9 @@ export interface StartUp {
   importClient: number;
 }
 
-/** What a person waits for: the command's first byte from a server near by, beside a Node that does nothing. */
+/**
+ * What a person waits for: the command's first byte from a server near by, beside a Node that does nothing.
+ */
 export async function measureStartUp(url: string, token: string, secretId: string): Promise<StartUp> {
   await build({
     entryPoints: ['src/client/index.ts'],

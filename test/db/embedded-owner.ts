@@ -1,4 +1,5 @@
-// A process that owns a private PostgreSQL as a server does: `embedded-owner <data> [write]`. It says what it does, line by line.
+// A process that owns a private PostgreSQL as a server does: `embedded-owner <data> [write]`. It says what it
+// does, line by line.
 import { startPrivatePostgres } from '../../src/db/embedded.ts';
 import { claim } from '../../src/db/embedded-lock.ts';
 import { openDatabase } from '../../src/db/open.ts';
