@@ -7,7 +7,9 @@ import { bootstrapIdentity, findAdministrator } from './identity/bootstrap.ts';
 import type { Installation } from './installation.ts';
 
 const PASSWORD_BYTES = 24;
-/** One bootstrap at a time: of two, one would write its password over that of the administrator who is made. */
+/**
+ * One bootstrap at a time: of two, one would write its password over that of the administrator who is made.
+ */
 const BOOTSTRAP_LOCK = 0x636f_6662;
 
 /**
