@@ -11,7 +11,7 @@ import {
   symlinkSync,
 } from 'node:fs';
 import { createRequire } from 'node:module';
-import { basename, dirname, join } from 'node:path';
+import { basename, delimiter, dirname, join } from 'node:path';
 import { CofferError } from '../errors.ts';
 import { type Account, findClosedFolder, isPermitted, isRoot } from './embedded-account.ts';
 import { makeOwnFolder, makeRootFolder, ROOT_HOMES, requireRootOnly } from './embedded-places.ts';
@@ -129,7 +129,8 @@ function linkLibraries(native: string, folder: string, account: Account): string
   makeOwnFolder(folder, account);
   for (const { source, target } of missing)
     symlinkSync(inside(native, source), join(folder, basename(target)));
-  return folder;
+  // A library looks for others beside the link that it was loaded by, so the real folder is named too.
+  return [folder, join(native, 'lib')].join(delimiter);
 }
 
 /** The list names paths from the package's root: `native/lib/…`. */
