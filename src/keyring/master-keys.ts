@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { type FileHandle, open } from 'node:fs/promises';
+import { type FileHandle, link, open, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { KEY_BYTES, wipe } from '../crypto/envelope.ts';
 import { CofferError } from '../errors.ts';
@@ -83,19 +83,39 @@ export function parseKeyring(path: string, content: Uint8Array): MasterKeys {
 }
 
 /**
- * Writes a new keyring with one random master key, mode 0600, and syncs it to the disk.
+ * Writes a new keyring with one random master key, mode 0600, and syncs it to the disk. It is there whole or not at all,
+ * wherever the process is killed.
  *
  * @throws CofferError `configuration` when the file exists: a keyring is never overwritten; or for an id that
  *   is none.
  */
 export async function createKeyringFile(path: string, masterKeyId: string): Promise<void> {
   if (!ID_PATTERN.test(masterKeyId)) throw refuse(path, `cannot be made: ${ID_RULE}`);
-  const file = await open(path, 'wx', 0o600).catch((cause: NodeJS.ErrnoException) => {
-    const why = cause.code === 'EEXIST' ? 'exists already' : `cannot be made (${cause.code ?? 'unknown'})`;
+  const unfinished = `${path}.${randomBytes(6).toString('hex')}`;
+  try {
+    await writeKeyring(unfinished, masterKeyId);
+    // Not a rename: that would overwrite.
+    await link(unfinished, path);
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    const why = code === 'EEXIST' ? 'exists already' : `cannot be made (${code ?? 'unknown'})`;
     throw refuse(path, `${why}. A keyring is never overwritten`);
-  });
+  } finally {
+    await rm(unfinished, { force: true });
+  }
+  const folder = await open(dirname(path), 'r');
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
+
+async function writeKeyring(path: string, masterKeyId: string): Promise<void> {
+  const file = await open(path, 'wx', 0o600);
   const installationId = randomBytes(INSTALLATION_BYTES);
   const key = randomBytes(KEY_BYTES);
+  const digits = encodeHex(key);
   const content = Buffer.concat([
     Buffer.from(
       '# Coffer keyring. Whoever loses it loses every secret; keep a copy away from the database.\n',
@@ -103,21 +123,15 @@ export async function createKeyringFile(path: string, masterKeyId: string): Prom
     Buffer.from('installation '),
     encodeHex(installationId),
     Buffer.from(`\nkey ${masterKeyId} `),
-    encodeHex(key),
+    digits,
     Buffer.from(' active\n'),
   ]);
   try {
     await file.writeFile(content);
     await file.sync();
   } finally {
-    wipe(key, content);
+    wipe(key, digits, content);
     await file.close();
-  }
-  const folder = await open(dirname(path), 'r');
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
   }
 }
 

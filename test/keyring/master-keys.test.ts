@@ -1,6 +1,8 @@
-import { chmod, mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { existsSync, readFileSync } from 'node:fs';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createKeyringFile, parseKeyring, readKeyringFile } from '../../src/keyring/master-keys.ts';
@@ -175,6 +177,21 @@ describe('a keyring file', () => {
     expect(one.activeId).toBe('mk-1');
     expect(one.keys.get('mk-1')).not.toEqual(other.keys.get('mk-1'));
     expect(one.installationId).not.toEqual(other.installationId);
+  });
+
+  it('is whole as soon as it is there, for whoever finds it after a kill', async () => {
+    for (let round = 0; round < 20; round += 1) {
+      const path = join(folder, `round-${round}`);
+      let isMade = false;
+      const making = createKeyringFile(path, 'mk-1').finally(() => (isMade = true));
+      while (!isMade) {
+        if (existsSync(path)) expect(parse(readFileSync(path)).activeId).toBe('mk-1');
+        await setImmediate();
+      }
+      await making;
+    }
+    const names = (await readdir(folder)).filter((name) => name.startsWith('round-'));
+    expect(names).toHaveLength(20);
   });
 
   it('is never overwritten', async () => {
