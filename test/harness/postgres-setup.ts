@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
@@ -62,7 +62,7 @@ async function removeLeftovers(): Promise<void> {
   for (const name of readdirSync(tmpdir()).filter((entry) => entry.startsWith(FOLDER))) {
     const folder = join(tmpdir(), name);
     const owner = readOwner(join(folder, 'coffer.pid'));
-    if (owner === undefined || isAlive(owner)) continue;
+    if (owner === undefined || isAlive(owner) || statSync(folder).uid !== process.geteuid?.()) continue;
     await sweep(join(folder, 'postgres'), () => {});
     rmSync(folder, { recursive: true, force: true });
   }
