@@ -32,7 +32,5 @@ export interface Coffer {
   rules: RuleSetName;
   /** Base of every reference: no trailing slash, no version. */
   publicUrl: string;
-  /** Addresses that the service once had: references with them are still understood. */
-  formerUrls: readonly string[];
   region: string;
 }

@@ -49,7 +49,6 @@ export async function startServer(config: Config, installation: Installation, lo
     },
     rules: config.rules,
     publicUrl: config.publicUrl,
-    formerUrls: config.formerUrls,
     region: config.region,
   };
   const identity = await openIdentity(coffer, { tokenTtlSeconds: config.tokenTtlSeconds });

@@ -41,7 +41,6 @@ describe('loadConfig', () => {
       dataDir: join(cwd, 'data'),
       listen: { host: '127.0.0.1', port: 9311 },
       publicUrl: 'http://127.0.0.1:9311',
-      formerUrls: [],
       region: 'RegionOne',
       rules: 'stock',
       tls: undefined,
@@ -201,10 +200,8 @@ describe('addresses', () => {
   it('keeps the path of a public URL and drops its last slash', () => {
     const { config } = load({
       COFFER_PUBLIC_URL: 'HTTPS://Vault.Example.org:443/key-manager/',
-      COFFER_FORMER_URLS: 'http://old:9311/, https://older',
     });
     expect(config.publicUrl).toBe('https://vault.example.org/key-manager');
-    expect(config.formerUrls).toEqual(['http://old:9311', 'https://older']);
   });
 
   it.each(['ftp://a', 'a', 'https://u:p@a', 'https://a?x', 'https://a#x', 'https://a/?', 'https:// a'])(

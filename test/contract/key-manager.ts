@@ -66,7 +66,6 @@ export async function startKeyManager(rules: RuleSetName = 'stock'): Promise<Key
     clock: { now: () => new Date(Date.now() + clock.offsetMilliseconds) },
     limits: { payloadBytesMax: 20_000, bodyBytesMax: 25_000, pageDefault: 10, pageMax: 100 },
     integrityViolations: { count: () => {} },
-    formerUrls: [],
     region: 'RegionOne',
   };
   const app = createHttpServer({ publicUrl, log, authenticate: async (token) => readToken(token) });
