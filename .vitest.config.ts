@@ -1,13 +1,10 @@
-import { existsSync } from 'node:fs';
 import { defineConfig } from 'vitest/config';
-
-const setup = 'test/harness/postgres-setup.ts';
 
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     exclude: ['test/clients/**', 'test/bench/**'],
-    globalSetup: existsSync(setup) ? [setup] : [],
+    globalSetup: ['test/harness/postgres-setup.ts'],
     pool: 'forks',
     maxWorkers: 2,
     testTimeout: 60_000,
