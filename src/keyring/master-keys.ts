@@ -83,11 +83,11 @@ export function parseKeyring(path: string, content: Uint8Array): MasterKeys {
 }
 
 /**
- * Writes a new keyring with one random master key, mode 0600, and syncs it to the disk. It is there whole or not at all,
- * wherever the process is killed.
+ * Writes a new keyring with one random master key, mode 0600, and syncs it to the disk. It is there whole or
+ * not at all, wherever the process is killed.
  *
  * @throws CofferError `configuration` when the file exists: a keyring is never overwritten; or for an id that
- *   is none.
+ * is none.
  */
 export async function createKeyringFile(path: string, masterKeyId: string): Promise<void> {
   if (!ID_PATTERN.test(masterKeyId)) throw refuse(path, `cannot be made: ${ID_RULE}`);

@@ -15,9 +15,8 @@ beforeAll(async () => {
   database = await createTestDatabase({ migrated: false });
   db = database.db;
   await db.query({
-    text: `CREATE TABLE things (id text PRIMARY KEY, number bigint, at timestamptz, ref uuid, data jsonb, kept text
-      NOT NULL,
-      CHECK (kept <> 'no'))`,
+    text: `CREATE TABLE things (id text PRIMARY KEY, number bigint, at timestamptz, ref uuid, data jsonb,
+      kept text NOT NULL, CHECK (kept <> 'no'))`,
   });
   await db.query({ text: `INSERT INTO things (id, kept) VALUES ('${CANARY}', '${CANARY}')` });
 });

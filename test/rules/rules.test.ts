@@ -18,6 +18,10 @@ describe('the tree', () => {
     expect(longFiles(code)).toEqual([]);
   });
 
+  it('has no line past 110 columns', () => {
+    expect(longLines(code)).toEqual([]);
+  });
+
   it('has no function past 60 lines in the product', () => {
     expect(longFunctions(code.filter(({ path }) => isIn(path, 'src', 'migrations')))).toEqual([]);
   });

@@ -31,7 +31,7 @@ function parse(text: string): unknown {
 }
 
 /** What a shell has after `. admin-openrc`. */
-export function readOpenrc(path: string): { authUrl: string; name: string; password: string } {
+function readOpenrc(path: string): { authUrl: string; name: string; password: string } {
   const script = '. "$0" && printf "%s\\n" "$OS_AUTH_URL" "$OS_USERNAME" "$OS_PASSWORD"';
   const [authUrl = '', name = '', password = ''] = execFileSync('sh', ['-c', script, path], {
     encoding: 'utf8',
@@ -47,12 +47,7 @@ export async function logInByOpenrc(path: string): Promise<string> {
   return await logIn(authUrl, name, password, 'admin');
 }
 
-export async function logIn(
-  authUrl: string,
-  name: string,
-  password: string,
-  project: string,
-): Promise<string> {
+async function logIn(authUrl: string, name: string, password: string, project: string): Promise<string> {
   const domain = { name: 'Default' };
   const identity = { methods: ['password'], password: { user: { name, password, domain } } };
   const scope = { project: { name: project, domain } };
