@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { pino } from 'pino';
 import type { Config } from './config.ts';
 import { CofferError } from './errors.ts';
 import { bootstrapAdministrator } from './bootstrap.ts';
 import { type Installation, openInstallation } from './installation.ts';
+import { openLogDestination } from './log-destination.ts';
 import { createLog, type Server, startServer } from './server.ts';
 
 export interface ServeOptions {
@@ -20,10 +20,8 @@ const DRAIN_TIMEOUT_MS = 20_000;
 export async function serve(config: Config, options: ServeOptions): Promise<number> {
   const { say } = options;
   const started = performance.now();
-  // Buffered: a line costs a few microseconds, not a system call; it is flushed before the process ends.
-  const destination = pino.destination({ fd: 1, sync: false, minLength: 4096 });
+  const destination = openLogDestination(1, say);
   const log = createLog(config, destination);
-  const flusher = setInterval(() => destination.flush(), 500).unref();
   const stopped = waitForSignal();
   const installation = await openInstallation(config, {
     purpose: 'server',
@@ -46,12 +44,13 @@ export async function serve(config: Config, options: ServeOptions): Promise<numb
     );
     return code;
   } finally {
-    const deadline = setTimeout(() => process.exit(1), DRAIN_TIMEOUT_MS).unref();
+    const deadline = setTimeout(() => {
+      void destination.close().then(() => process.exit(1));
+    }, DRAIN_TIMEOUT_MS).unref();
     await server?.drain();
     await installation.close();
-    clearInterval(flusher);
     clearTimeout(deadline);
-    destination.flushSync();
+    await destination.close();
   }
 }
 
