@@ -18,7 +18,7 @@ const CLOCK_SKEW_MAX_MS = 30_000;
 const CHECK_TIMEOUT_MS = 2_000;
 
 export function registerHealthRoutes(app: FastifyInstance, coffer: Coffer, options: HealthOptions): void {
-  app.get('/healthcheck', { config: { public: true } }, async (request, reply) => {
+  app.get('/healthcheck', { config: { public: true, probe: true } }, async (request, reply) => {
     const disabled = await access(options.disableFile).then(
       () => true,
       () => false,
@@ -30,9 +30,9 @@ export function registerHealthRoutes(app: FastifyInstance, coffer: Coffer, optio
     return await reply.type('text/plain; charset=UTF-8').send(reason);
   });
 
-  app.get('/health/live', { config: { public: true } }, async () => ({ status: 'live' }));
+  app.get('/health/live', { config: { public: true, probe: true } }, async () => ({ status: 'live' }));
 
-  app.get('/health/ready', { config: { public: true } }, async (_request, reply) => {
+  app.get('/health/ready', { config: { public: true, probe: true } }, async (_request, reply) => {
     const problem = options.isDraining() ? 'draining' : await findProblem(coffer);
     if (problem === undefined) return { status: 'ready' };
     return await reply.code(503).header('retry-after', '1').send({ status: 'not ready', reason: problem });
