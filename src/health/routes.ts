@@ -40,7 +40,7 @@ export function registerHealthRoutes(app: FastifyInstance, coffer: Coffer, optio
 
   const { metrics } = options;
   if (metrics === undefined) return;
-  app.get('/metrics', { config: { public: true } }, async (_request, reply) => {
+  app.get('/metrics', { config: { public: true, probe: true } }, async (_request, reply) => {
     reply.type(metrics.registry.contentType);
     return await metrics.registry.metrics();
   });
