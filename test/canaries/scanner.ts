@@ -1,5 +1,5 @@
 /** Everything a value may look like where it should not be. */
-export type Encoding = (value: Buffer) => (Buffer | string)[];
+type Encoding = (value: Buffer) => (Buffer | string)[];
 
 const percent = (value: Buffer, digits: 'lower' | 'upper'): string =>
   [...value].map((byte) => `%${hexOf(byte, digits)}`).join('');
@@ -28,7 +28,7 @@ function base64At(value: Buffer, offset: number): string {
   return bytes.toString('base64').slice(Math.ceil((offset * 8) / 6), Math.floor((bytes.length * 8) / 6));
 }
 
-export const encodings: Readonly<Record<string, Encoding>> = {
+const encodings: Readonly<Record<string, Encoding>> = {
   raw: (value) => [value],
   hex: (value) => [value.toString('hex')],
   'upper-case hex': (value) => [value.toString('hex').toUpperCase()],

@@ -31,7 +31,7 @@ function parse(text: string): unknown {
 }
 
 /** What a shell has after `. admin-openrc`. */
-function readOpenrc(path: string): { authUrl: string; name: string; password: string } {
+export function readOpenrc(path: string): { authUrl: string; name: string; password: string } {
   const script = '. "$0" && printf "%s\\n" "$OS_AUTH_URL" "$OS_USERNAME" "$OS_PASSWORD"';
   const [authUrl = '', name = '', password = ''] = execFileSync('sh', ['-c', script, path], {
     encoding: 'utf8',
