@@ -47,7 +47,12 @@ export async function logInByOpenrc(path: string): Promise<string> {
   return await logIn(authUrl, name, password, 'admin');
 }
 
-async function logIn(authUrl: string, name: string, password: string, project: string): Promise<string> {
+export async function logIn(
+  authUrl: string,
+  name: string,
+  password: string,
+  project: string,
+): Promise<string> {
   const domain = { name: 'Default' };
   const identity = { methods: ['password'], password: { user: { name, password, domain } } };
   const scope = { project: { name: project, domain } };
