@@ -9,8 +9,8 @@ beforeAll(async () => {
 afterAll(async () => await coffer.stop());
 
 it('is live, and counts, while it turns requests away: it is busy, and not to be killed for that', async () => {
-  const { stranger, logIn } = coffer;
-  const busy = Array.from({ length: 8 }, async () => await logIn('nobody', 'wrong').catch(() => {}));
+  const { stranger } = coffer;
+  const busy = Array.from({ length: 8 }, async () => await coffer.logIn('nobody', 'wrong').catch(() => {}));
   await sleep(30);
   const [refused, live, metrics] = await Promise.all(
     ['/', '/health/live', '/metrics'].map(async (path) => await stranger.get(path)),
