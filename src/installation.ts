@@ -60,7 +60,8 @@ export async function openInstallation(config: Config, options: OpenOptions): Pr
       db,
       backend: createSoftwareBackend('software', { installationId, ...keys }),
       installationId,
-      now: Date.now,
+      // A clock that nobody sets back: what is cached for five seconds is not kept for hours.
+      now: () => performance.now(),
       date: () => new Date(),
       finishedMigration: schema.finished,
     });

@@ -18,6 +18,8 @@ const CLOCK_SKEW_MAX_MS = 30_000;
 const CHECK_TIMEOUT_MS = 2_000;
 
 export function registerHealthRoutes(app: FastifyInstance, coffer: Coffer, options: HealthOptions): void {
+  const findProblem = once(async () => await findProblemOf(coffer));
+
   app.get('/healthcheck', { config: { public: true, probe: true } }, async (request, reply) => {
     const disabled = await access(options.disableFile).then(
       () => true,
@@ -33,7 +35,7 @@ export function registerHealthRoutes(app: FastifyInstance, coffer: Coffer, optio
   app.get('/health/live', { config: { public: true, probe: true } }, async () => ({ status: 'live' }));
 
   app.get('/health/ready', { config: { public: true, probe: true } }, async (_request, reply) => {
-    const problem = options.isDraining() ? 'draining' : await findProblem(coffer);
+    const problem = options.isDraining() ? 'draining' : await findProblem();
     if (problem === undefined) return { status: 'ready' };
     return await reply.code(503).header('retry-after', '1').send({ status: 'not ready', reason: problem });
   });
@@ -46,7 +48,16 @@ export function registerHealthRoutes(app: FastifyInstance, coffer: Coffer, optio
   });
 }
 
-async function findProblem(coffer: Coffer): Promise<string | undefined> {
+/** Anybody may ask, and each answer costs the database three statements: all who ask at once share one. */
+function once<T>(work: () => Promise<T>): () => Promise<T> {
+  let current: Promise<T> | undefined;
+  return async () =>
+    await (current ??= work().finally(() => {
+      current = undefined;
+    }));
+}
+
+async function findProblemOf(coffer: Coffer): Promise<string | undefined> {
   const late = new Promise<never>((_resolve, reject) => {
     setTimeout(
       reject,

@@ -30,7 +30,7 @@ const REFRESH_MIN_MS = 1_000;
  */
 export async function openSigningKeys(parts: Parts): Promise<SigningKeys> {
   let keys = new Map<string, SigningKey>();
-  let last = 0;
+  let last = Number.NEGATIVE_INFINITY;
   let reading: Promise<void> | undefined;
 
   const read = async (): Promise<void> => {
@@ -63,8 +63,8 @@ export async function openSigningKeys(parts: Parts): Promise<SigningKeys> {
     find: (id) => keys.get(id),
     all: () => [...keys.values()],
     refresh: async () => {
-      if (reading === undefined && Date.now() - last < REFRESH_MIN_MS) return;
-      last = Date.now();
+      if (reading === undefined && performance.now() - last < REFRESH_MIN_MS) return;
+      last = performance.now();
       reading ??= renew().finally(() => {
         reading = undefined;
       });
