@@ -29,6 +29,7 @@ const allowed = {
   identity: ['operation', 'coffer', 'policy', 'audit', 'keyring', 'db', 'crypto', 'http'],
   health: ['http', 'coffer', 'policy', 'db', 'keyring'],
   config: ['policy'],
+  'log-destination': [],
   client: [],
 };
 
