@@ -47,11 +47,11 @@ export interface StartedCoffer {
   installation: Installation;
   database: TestDatabase;
   /** A user with exactly these roles in a project, logged in here by password. */
-  person(roles: readonly string[], project?: string): Promise<Person>;
+  person: (roles: readonly string[], project?: string) => Promise<Person>;
   /** Logs a user in here. */
-  logIn(name: string, password: string, project?: string): Promise<string>;
+  logIn: (name: string, password: string, project?: string) => Promise<string>;
   stranger: Client;
-  stop(): Promise<void>;
+  stop: () => Promise<void>;
 }
 
 /**

@@ -9,7 +9,7 @@ afterAll(async () => await coffer.stop());
 
 it('asks the database once for all who ask at once whether it is ready', async () => {
   const { db } = coffer.installation;
-  const { query } = db;
+  const query = db.query.bind(db);
   let asked = 0;
   db.query = async (statement) => {
     asked += 1;

@@ -6,9 +6,9 @@ import pg from 'pg';
 export interface DatabaseProxy {
   url: string;
   /** Breaks what is open and refuses what is new. */
-  cut(): void;
+  cut: () => void;
   /** Takes everything, and passes nothing on. */
-  swallow(): void;
+  swallow: () => void;
   restore(): void;
   close(): Promise<void>;
 }
