@@ -67,7 +67,8 @@ async function postgresGaveUp({ postgres }: Installation): Promise<number> {
 
 async function waitForSignal(): Promise<number> {
   return await new Promise((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve(0));
+    // SIGHUP is the end of the terminal, which Node would take for an end at once, nohup or not.
+    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.once(signal, () => resolve(0));
   });
 }
 

@@ -26,7 +26,7 @@ export interface Identity {
   login(request: LoginRequest): Promise<SignedToken & KnownToken>;
   /** @throws CofferError `not_found` for a token that is not valid. */
   describe(token: string): Promise<KnownToken>;
-  /** Ends a token before its time, and those that came of it, on every server within 5 s. */
+  /** Ends a token before its time, and with a first one all that came of it, on every server within 5 s. */
   revoke(claims: TokenClaims): Promise<void>;
   /** Those whose rows verify. */
   listRoles(): Promise<RoleRow[]>;

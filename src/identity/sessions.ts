@@ -54,7 +54,7 @@ export async function openSessions(coffer: Coffer, ttlSeconds: number): Promise<
     },
     verify: async (token) => {
       const claims = await verifyWithNewKeys(token);
-      // With a token goes every other that came of it.
+      // With the first token of a chain goes all of the chain, as in Keystone.
       const ids = [claims.jti, ...claims.audit_ids];
       if (ids.some((id) => revocations.isRevoked(id))) {
         throw new CofferError('unauthorized', authenticationRequired);

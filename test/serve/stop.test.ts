@@ -26,7 +26,7 @@ it('ends requests in flight on SIGTERM, takes no new ones, and leaves no process
   server.kill('SIGTERM');
   await expect.poll(() => server.stderr).toContain('Stopping');
   await sleep(200);
-  const late = await exchange(kept, 'GET /health/live HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n');
+  const late = await exchange(kept, 'GET /identity/v3 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n');
   expect(late).not.toMatch(/HTTP\/1.1 (?!503)/);
   await expect(ask(`${folder.url}/health/live`)).rejects.toThrow();
   const answer = await slow.finish();
@@ -40,6 +40,14 @@ it('ends requests in flight on SIGTERM, takes no new ones, and leaves no process
   const { secret_ref } = JSON.parse(answer.slice(answer.indexOf('{'), answer.lastIndexOf('}') + 1));
   expect((await readPayload(folder.url, token, secret_ref)).text).toBe('stored while draining');
   await next.stop();
+});
+
+it('ends in order when its terminal is closed, and leaves no process', async () => {
+  const server = folder.serve();
+  await server.ready();
+  server.kill('SIGHUP');
+  expect(await server.end()).toMatchObject({ code: 0, signal: null });
+  expect(folder.postgresPids()).toEqual([]);
 });
 
 it('starts after kill -9 of the server on all that was acknowledged, with no stray process', async () => {
