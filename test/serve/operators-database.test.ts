@@ -83,8 +83,8 @@ it('is not ready while its database is away, refuses with 503, and is ready agai
     async () => await ask(`${folder.url}/identity/v3/auth/projects`, { token }),
   ];
   expect((await asked[0]!()).status).toBe(200);
-  for (const away of [proxy.cut, proxy.swallow]) {
-    away();
+  for (const away of ['cut', 'swallow'] as const) {
+    proxy[away]();
     // Long enough for the rights and revocations that are remembered to be too old.
     for (const pause of [0, 11_000]) {
       await sleep(pause);
