@@ -58,7 +58,7 @@ async function writeOpenrc(config: Config, path: string, password: string): Prom
   };
   const lines = Object.entries(variables).map(([name, value]) => `export ${name}=${quoteForShell(value)}\n`);
   await rm(path, { force: true });
-  await writeFile(path, lines.join(''), { mode: 0o600, flag: 'wx' });
+  await writeFile(path, lines.join(''), { mode: 0o600, flag: 'wx', flush: true });
 }
 
 function quoteForShell(value: string): string {

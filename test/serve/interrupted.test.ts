@@ -33,6 +33,20 @@ it('takes up a first start that was killed again and again', async () => {
   await killAndTakeUp(await built.emptyFolder(), steps);
 }, 300_000);
 
+it('ends on SIGTERM at any moment of a start, and leaves no process', async () => {
+  for (const milliseconds of [100, 300, 600, 1_200, 2_400]) {
+    const folder = await built.emptyFolder();
+    const stopped = folder.serve();
+    await Promise.race([sleep(milliseconds), stopped.ready().catch(() => {})]);
+    const { code, signal, stderr } = await stopped.stop();
+    expect(signal ?? code, stderr).toBeOneOf(['SIGTERM', 0]);
+    expect(folder.postgresPids()).toEqual([]);
+    const server = folder.serve();
+    await server.ready();
+    await prove(folder, server);
+  }
+}, 300_000);
+
 async function killAndTakeUp(folder: Folder, moments: readonly number[]): Promise<void> {
   for (const milliseconds of moments) {
     const killed = folder.serve();
