@@ -46,7 +46,9 @@ function agrees(env: Environment, stored: StoredToken): boolean {
     [trimmed(env['COFFER_URL']), trimmed(stored.url)],
     [trimmed(env['OS_AUTH_URL']), trimmed(stored.auth_url)],
     [env['OS_USERNAME'], stored.user],
+    [env['OS_USER_ID'], stored.user_id],
     [env['OS_PROJECT_NAME'], stored.project],
+    [env['OS_PROJECT_ID'], stored.project_id],
   ];
   return pairs.every(([asked, kept]) => !asked || asked === kept);
 }

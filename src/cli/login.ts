@@ -62,6 +62,8 @@ async function run(context: CommandContext): Promise<number> {
     ...shown,
     auth_url: credentials.authUrl ?? `${login.url}/identity/v3`,
     token: login.token.text(),
+    user_id: credentials.type === 'password' ? (credentials.userId ?? null) : null,
+    project_id: login.projectId ?? null,
     allow_insecure: credentials.allowInsecure ?? false,
   });
   context.stdout.write(formatOne({ ...shown, token_file: path }, format));

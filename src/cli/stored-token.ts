@@ -10,7 +10,10 @@ export interface StoredToken {
   token: string;
   expires_at: string | null;
   user: string | null;
+  /** Where the log-in named the user by id. */
+  user_id: string | null;
   project: string | null;
+  project_id: string | null;
   allow_insecure: boolean;
 }
 

@@ -180,6 +180,15 @@ describe('coffer login', () => {
     expect((await coffer.run(['secret', 'list'])).code).toBe(0);
     // other credentials in the environment come first
     expect((await coffer.run(['secret', 'list'], { env: { ...env, OS_USERNAME: 'other' } })).code).toBe(4);
+    const others = { ...env, OS_PASSWORD: 'wrong' };
+    for (const other of [
+      { ...others, OS_USERNAME: '', OS_USER_ID: 'other' },
+      { ...others, OS_PROJECT_NAME: '', OS_PROJECT_ID: 'other' },
+    ])
+      expect((await coffer.run(['secret', 'list'], { env: other })).code).toBe(4);
+    const { project_id } = JSON.parse(kept) as { project_id: string };
+    const same = { ...others, OS_PROJECT_NAME: '', OS_PROJECT_ID: project_id };
+    expect((await coffer.run(['secret', 'list'], { env: same })).code).toBe(0);
     // the token goes to no other server
     expect((await coffer.run(['secret', 'list', '--url', 'http://127.0.0.1:1'])).code).toBe(4);
     chmodSync(path, 0o644);
