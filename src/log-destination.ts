@@ -12,8 +12,9 @@ const FLUSH_EVERY_MS = 500;
 const CLOSE_MS_MAX = 1_000;
 
 /**
- * A log to a file descriptor, buffered: a line costs a few microseconds, not a system call. Where it cannot be written
- * (a full disk, a reader that stopped) lines are lost, and the server neither ends for that nor is kept from ending.
+ * A log to a file descriptor, buffered: a line costs a few microseconds, not a system call. Where it cannot
+ * be written (a full disk, a reader that stopped) lines are lost, and the server neither ends for that nor is
+ * kept from ending.
  */
 export function openLogDestination(fd: number, say: (line: string) => void): LogDestination {
   let isClosed = false;

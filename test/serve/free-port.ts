@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 
 /**
- * Below the ports that systems give to outgoing connections: those would take it while a server restarts, and a client
- * that tries to connect to it meanwhile could meet itself.
+ * Below the ports that systems give to outgoing connections: those would take it while a server restarts, and
+ * a client that tries to connect to it meanwhile could meet itself.
  */
 export async function findFreePort(): Promise<number> {
   for (;;) {
