@@ -133,6 +133,15 @@ export async function listRevokedTokens(db: Queryable, seconds: number | null): 
   return rows;
 }
 
+/** A token that ended is refused for that: a day later, whatever the clocks, nothing rests on its revocation. */
+export async function deleteEndedRevocations(db: Queryable): Promise<void> {
+  await db.query({
+    name: 'delete-ended-revocations',
+    text: `DELETE FROM revoked_tokens WHERE expires < now() - interval '1 day'`,
+    values: [],
+  });
+}
+
 const LOCK_AFTER = 10;
 const LOCK_SECONDS = 60;
 

@@ -1,6 +1,6 @@
 import { openRow } from '../db/sealed.ts';
 import { CofferError } from '../errors.ts';
-import { listRevokedTokens } from './queries.ts';
+import { deleteEndedRevocations, listRevokedTokens } from './queries.ts';
 import type { IdentityParts } from './rights.ts';
 
 export interface Revocations {
@@ -46,6 +46,7 @@ export async function openRevocations(parts: IdentityParts): Promise<Revocations
     wholeReadAt = started;
     const now = parts.clock.now().getTime();
     for (const [jti, end] of ends) if (end < now) ends.delete(jti);
+    await deleteEndedRevocations(parts.db);
   };
   // One reading at a time; all who ask during it share one more, which sees what they were told of.
   const refresh = async (): Promise<void> => {

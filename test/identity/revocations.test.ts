@@ -21,12 +21,14 @@ beforeEach(async () => {
   await database.db.query({ text: 'DELETE FROM revoked_tokens' });
 });
 
-async function revoke({ created = new Date() } = {}): Promise<string> {
+const hours = (count: number): Date => new Date(Date.now() + count * 3_600_000);
+
+async function revoke({ created = new Date(), expires = hours(1) } = {}): Promise<string> {
   const id = randomUUID();
   const row = await sealRow(keyring, 'revoked_tokens', {
     id,
     user_id: 'someone',
-    expires: new Date(Date.now() + 3_600_000),
+    expires,
     created,
     updated: created,
     revision: 1n,
@@ -48,7 +50,7 @@ function countRows(): { db: Db; readings: number[] } {
 }
 
 const clock = { now: () => new Date() };
-const HOUR_AGO = { created: new Date(Date.now() - 3_600_000) };
+const HOUR_AGO = { created: hours(-1) };
 
 it('reads what is new, not all there is, when it looks again', async () => {
   const known = await Promise.all(Array.from({ length: 20 }, async () => await revoke(HOUR_AGO)));
@@ -76,6 +78,14 @@ it('shares one more reading among all who ask during one', async () => {
   await Promise.all([first, ...Array.from({ length: 50 }, async () => await revocations.refresh())]);
   expect(readings.length).toBeLessThanOrEqual(4);
   expect(revocations.isRevoked(id)).toBe(true);
+});
+
+it('keeps no row of a token that ended the day before', async () => {
+  await revoke({ created: hours(-26), expires: hours(-25) });
+  const kept = await revoke({ created: hours(-24), expires: hours(-23) });
+  await openRevocations({ db: database.db, keyring, clock });
+  const { rows } = await database.db.query({ text: 'SELECT id FROM revoked_tokens' });
+  expect(rows).toEqual([{ id: kept }]);
 });
 
 it('goes on after a reading that failed', async () => {
