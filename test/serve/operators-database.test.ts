@@ -83,10 +83,13 @@ it('is not ready while its database is away, refuses with 503, and is ready agai
     async () => await ask(`${folder.url}/identity/v3/auth/projects`, { token }),
   ];
   expect((await asked[0]!()).status).toBe(200);
-  for (const away of ['cut', 'swallow'] as const) {
+  for (const [away, pauses] of [
+    ['cut', [0, 11_000]],
+    ['swallow', [0]],
+  ] as const) {
     proxy[away]();
     // Long enough for the rights and revocations that are remembered to be too old.
-    for (const pause of [0, 11_000]) {
+    for (const pause of pauses) {
       await sleep(pause);
       const answers = await Promise.all(asked.map(async (one) => await one()));
       expect(answers.map(({ status }) => status)).toEqual(Array(asked.length).fill(503));

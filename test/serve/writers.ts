@@ -74,7 +74,9 @@ export class Writers {
     } catch (error) {
       // Hung is another thing than broken off.
       if (error instanceof Error && error.name === 'TimeoutError') this.unexpected.push('no answer in time');
-      this.unanswered += 1;
+      // What nobody listened to became of nothing.
+      const { code } = ((error as Error).cause ?? {}) as NodeJS.ErrnoException;
+      if (code !== 'ECONNREFUSED') this.unanswered += 1;
     }
     return undefined;
   }
