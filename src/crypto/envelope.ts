@@ -1,4 +1,4 @@
-import { hkdfSync, randomBytes, randomFillSync, timingSafeEqual } from 'node:crypto';
+import { createHmac, randomBytes, randomFillSync, timingSafeEqual } from 'node:crypto';
 import { xchacha20poly1305 } from '@noble/ciphers/chacha.js';
 import { CofferError } from '../errors.ts';
 import { GCM_NONCE_BYTES, GCM_TAG_BYTES, decryptGcm, encryptGcm } from './aes-gcm.ts';
@@ -16,6 +16,10 @@ const POLY1305_TAG_BYTES = 16;
 export const PAYLOAD_HEAD_BYTES = 1 + GCM_NONCE_BYTES + COMMITMENT_BYTES + GCM_TAG_BYTES;
 /** suite ‖ nonce ‖ wrapped key ‖ tag. */
 export const WRAPPED_KEY_BYTES = 1 + XCHACHA_NONCE_BYTES + KEY_BYTES + POLY1305_TAG_BYTES;
+const HASH_BYTES = 32;
+const HKDF_BLOCKS_MAX = 255;
+/** RFC 5869 §2.2: no salt is as many zeros as the hash has bytes. */
+const NO_SALT = Buffer.alloc(HASH_BYTES);
 const PAYLOAD_LABEL = Buffer.from('coffer:payload-key-and-commitment', 'ascii');
 
 /** A payload sealed under its own DEK. `head` has PAYLOAD_HEAD_BYTES, `body` the padded payload's length. */
@@ -93,9 +97,26 @@ export function deriveKey(key: Uint8Array, purpose: string): Uint8Array {
   return hkdf(key, Buffer.from(`coffer:${purpose}`, 'ascii'), KEY_BYTES);
 }
 
-/** HKDF-SHA-256 (RFC 5869) without a salt. The caller owns the result and wipes it. */
+/**
+ * HKDF-SHA-256 (RFC 5869 §2) without a salt, on the HMAC of `node:crypto`: half the time of its `hkdfSync`,
+ * which makes a key object and a job for each call. The caller owns the result and wipes it.
+ *
+ * @throws RangeError for more than 255 blocks of 32 bytes.
+ */
 export function hkdf(secret: Uint8Array, info: Uint8Array, lengthBytes: number): Uint8Array {
-  return new Uint8Array(hkdfSync('sha256', secret, new Uint8Array(0), info, lengthBytes));
+  if (lengthBytes > HKDF_BLOCKS_MAX * HASH_BYTES) throw new RangeError('HKDF gives 8,160 bytes at most');
+  const pseudorandomKey = createHmac('sha256', NO_SALT).update(secret).digest();
+  const output = new Uint8Array(lengthBytes);
+  let block = Buffer.alloc(0);
+  for (let offset = 0; offset < lengthBytes; offset += HASH_BYTES) {
+    const counter = Uint8Array.of(offset / HASH_BYTES + 1);
+    const next = createHmac('sha256', pseudorandomKey).update(block).update(info).update(counter).digest();
+    output.set(next.subarray(0, lengthBytes - offset), offset);
+    wipe(block);
+    block = next;
+  }
+  wipe(pseudorandomKey, block);
+  return output;
 }
 
 /**

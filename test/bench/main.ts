@@ -6,7 +6,7 @@ import { measureStartUp } from './start-up.ts';
 // machine's.
 
 const SECONDS = Number(process.env.COFFER_BENCH_SECONDS ?? '4');
-const CONNECTIONS = [1, 16, 64];
+const CONNECTIONS = (process.env.COFFER_BENCH_CONNECTIONS ?? '1,16,64').split(',').map(Number);
 const READ_AMONG = 1_000;
 const LIST_AMONG = 10_000;
 
