@@ -1,10 +1,8 @@
-import { randomUUID } from 'node:crypto';
-import { isUuid } from '../crypto/encoding.ts';
-import { deriveKey, generateKey, openPayload, sealPayload, wipe } from '../crypto/envelope.ts';
+import { generateKey, openPayload, sealPayload, wipe } from '../crypto/envelope.ts';
 import { SYSTEM_PROJECT } from '../db/layouts.ts';
 import type { Db, Queryable } from '../db/open.ts';
 import { createRevisionMemory } from '../db/revisions.ts';
-import type { KekRow, ProjectRow } from '../db/schema.ts';
+import type { ProjectRow } from '../db/schema.ts';
 import {
   type RowKeys,
   StaleRow,
@@ -16,9 +14,11 @@ import {
   verifyRow,
 } from '../db/sealed.ts';
 import { CofferError } from '../errors.ts';
-import type { CryptoBackend, OpenKek } from './backend.ts';
-import { type PayloadKind, dekContext, integrityKeyContext, kekContext, payloadContext } from './contexts.ts';
+import type { CryptoBackend } from './backend.ts';
+import { dekContext, type PayloadKind, payloadContext } from './contexts.ts';
+import { type EpochParts, makeEpoch, type OpenEpoch, openEpoch } from './epochs.ts';
 import { KeyCache } from './key-cache.ts';
+import { ProjectCache } from './project-cache.ts';
 import { newProject } from './projects.ts';
 import { findKek, findProject } from './queries.ts';
 
@@ -28,13 +28,6 @@ export interface PayloadColumns {
   dek: Uint8Array;
   payload_head: Uint8Array;
   payload_body: Uint8Array;
-}
-
-interface OpenEpoch {
-  kekId: string;
-  kek: OpenKek;
-  rowsKey: Uint8Array;
-  close(): void;
 }
 
 export interface KeyringOptions {
@@ -49,8 +42,6 @@ export interface KeyringOptions {
 }
 
 const KEK_TTL_MS = 15 * 60_000;
-const PROJECT_TTL_MS = 5_000;
-const PROJECTS_MAX = 10_000;
 const CREATE_ATTEMPTS_MAX = 5;
 
 /** KEKs over a backend: seals and opens payloads, and lends the keys that seal rows. */
@@ -58,7 +49,7 @@ export class Keyring implements RowKeys {
   readonly installationId: Uint8Array;
   readonly #options: KeyringOptions;
   readonly #epochs: KeyCache<OpenEpoch>;
-  readonly #projects = new Map<string, { row: Promise<ProjectRow | undefined>; expires: number }>();
+  readonly #projects: ProjectCache;
   readonly #memory = createRevisionMemory();
   readonly #sweeper: NodeJS.Timeout;
   finishedMigration: number;
@@ -72,6 +63,7 @@ export class Keyring implements RowKeys {
       ttlMs: KEK_TTL_MS,
       now: options.now,
     });
+    this.#projects = new ProjectCache(async (id) => await this.#readProject(id), options.now);
     this.#sweeper = setInterval(() => this.#epochs.sweep(), 30_000).unref();
   }
 
@@ -143,27 +135,12 @@ export class Keyring implements RowKeys {
 
   /** The project's verified row, at most 5 s old; undefined for one that was never seen. */
   async findProject(projectId: string): Promise<ProjectRow | undefined> {
-    const now = this.#options.now();
-    const known = this.#projects.get(projectId);
-    if (known !== undefined && known.expires > now) return await known.row;
-    const row = this.#readProject(projectId);
-    if (this.#projects.size >= PROJECTS_MAX) this.#projects.clear();
-    const entry = { row, expires: now + PROJECT_TTL_MS };
-    this.#projects.set(projectId, entry);
-    const drop = (): void => {
-      if (this.#projects.get(projectId) === entry) this.#projects.delete(projectId);
-    };
-    // One that is not there is not remembered: another server may make it at any moment.
-    row.then((found) => {
-      if (found === undefined) drop();
-    }, drop);
-    return await row;
+    return await this.#projects.find(projectId);
   }
 
   /** Reads the project anew next time: its row, or one that rests on it, was found changed. */
   forgetProject(projectId?: string): void {
-    if (projectId === undefined) this.#projects.clear();
-    else this.#projects.delete(projectId);
+    this.#projects.forget(projectId);
   }
 
   /**
@@ -205,7 +182,12 @@ export class Keyring implements RowKeys {
   /** Makes the system project and its KEK, in the caller's transaction. Once in an installation's life. */
   async bootstrap(tx: Queryable): Promise<void> {
     const epoch = 1n;
-    const { kekRow, rowsKey } = await this.#makeKek(SYSTEM_PROJECT, epoch);
+    const { kekRow, rowsKey } = await makeEpoch(
+      this.#epochParts(),
+      SYSTEM_PROJECT,
+      epoch,
+      this.#options.date(),
+    );
     try {
       const row = newProject(SYSTEM_PROJECT, 'system', epoch, this.#options.date(), { enabled: false });
       const sealed = sealRowWith(rowsKey, this, 'projects', {
@@ -256,75 +238,25 @@ export class Keyring implements RowKeys {
   ): Promise<T> {
     return await this.#epochs.borrow(
       `${epoch}/${projectId}`,
-      async () => await this.#openEpoch(projectId, epoch),
+      async () =>
+        await openEpoch(
+          this.#epochParts(),
+          await findKek(this.#options.db, projectId, epoch),
+          projectId,
+          epoch,
+        ),
       use,
     );
   }
 
-  async #openEpoch(projectId: string, epoch: bigint): Promise<OpenEpoch> {
-    const row = await findKek(this.#options.db, projectId, epoch);
-    if (row === undefined || row.project_id !== projectId || row.epoch !== epoch) throw violated();
-    const { backend } = this.#options;
-    if (row.store !== backend.store || !hasKeyColumns(row)) throw violated();
-    const context = kekContext(this.installationId, projectId, row.id, epoch, row.master_key_id);
-    const kek = await backend.openKek(row.master_key_id, row.wrapped_kek, context);
-    try {
-      const rowsKey = await this.#unwrapRowsKey(kek, row);
-      verifyRow(rowsKey, this.installationId, 'keks', row);
-      return openEpoch(row.id, kek, rowsKey);
-    } catch (error) {
-      kek.close();
-      throw error;
-    }
-  }
-
-  async #unwrapRowsKey(kek: OpenKek, row: KekRow): Promise<Uint8Array> {
-    const context = integrityKeyContext(this.installationId, row.project_id, row.id, row.epoch);
-    const integrityKey = await kek.unwrap(row.wrapped_integrity_key, context);
-    try {
-      return deriveKey(integrityKey, 'rows');
-    } finally {
-      wipe(integrityKey);
-    }
-  }
-
-  /** A KEK and its integrity key, wrapped and in a sealed row. The caller wipes `rowsKey`. */
-  async #makeKek(projectId: string, epoch: bigint): Promise<{ kekRow: KekRow; rowsKey: Uint8Array }> {
-    const { backend, date } = this.#options;
-    const id = randomUUID();
-    const masterKeyId = backend.activeMasterKeyId();
-    const context = kekContext(this.installationId, projectId, id, epoch, masterKeyId);
-    const { wrapped, kek } = await backend.createKek(masterKeyId, context);
-    const integrityKey = generateKey();
-    try {
-      const wrappedIntegrityKey = await kek.wrap(
-        integrityKey,
-        integrityKeyContext(this.installationId, projectId, id, epoch),
-      );
-      const rowsKey = deriveKey(integrityKey, 'rows');
-      const created = date();
-      const kekRow = sealRowWith(rowsKey, this, 'keks', {
-        id,
-        project_id: projectId,
-        store: backend.store,
-        master_key_id: masterKeyId,
-        wrapped_kek: wrapped,
-        wrapped_integrity_key: wrappedIntegrityKey,
-        created,
-        updated: created,
-        revision: 1n,
-        epoch,
-      });
-      return { kekRow, rowsKey };
-    } finally {
-      wipe(integrityKey);
-      kek.close();
-    }
+  #epochParts(): EpochParts {
+    const { installationId, finishedMigration } = this;
+    return { backend: this.#options.backend, installationId, finishedMigration };
   }
 
   async #createFirstKek(project: ProjectRow): Promise<void> {
     const epoch = 1n;
-    const { kekRow, rowsKey } = await this.#makeKek(project.id, epoch);
+    const { kekRow, rowsKey } = await makeEpoch(this.#epochParts(), project.id, epoch, this.#options.date());
     wipe(rowsKey);
     const next = await sealRow(this, 'projects', { ...project, active_epoch: epoch, least_epoch: epoch });
     await this.#options.db.transaction(async (tx) => {
@@ -362,23 +294,6 @@ export class Keyring implements RowKeys {
     if (row.epoch < row.least_epoch) throw violated();
     return row;
   }
-}
-
-function openEpoch(kekId: string, kek: OpenKek, rowsKey: Uint8Array): OpenEpoch {
-  const close = (): void => {
-    kek.close();
-    wipe(rowsKey);
-  };
-  return { kekId, kek, rowsKey, close };
-}
-
-/** Its columns are used before its seal can be verified, and the database may answer NULL or another type. */
-function hasKeyColumns(row: KekRow): boolean {
-  const { id, master_key_id, wrapped_kek, wrapped_integrity_key } = row;
-  const isKey = (value: unknown): boolean => value instanceof Uint8Array;
-  return (
-    isUuid(id) && typeof master_key_id === 'string' && isKey(wrapped_kek) && isKey(wrapped_integrity_key)
-  );
 }
 
 function violated(): CofferError {

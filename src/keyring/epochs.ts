@@ -1,0 +1,115 @@
+import { randomUUID } from 'node:crypto';
+import { isUuid } from '../crypto/encoding.ts';
+import { deriveKey, generateKey, wipe } from '../crypto/envelope.ts';
+import type { KekRow } from '../db/schema.ts';
+import { type RowKeys, sealRowWith, verifyRow } from '../db/sealed.ts';
+import { CofferError } from '../errors.ts';
+import type { CryptoBackend, OpenKek } from './backend.ts';
+import { integrityKeyContext, kekContext } from './contexts.ts';
+
+/** What the keys of a project's epoch are opened with. */
+export interface EpochParts extends Pick<RowKeys, 'installationId' | 'finishedMigration'> {
+  backend: CryptoBackend;
+}
+
+/** A KEK that is open, with the key that seals the rows of its epoch. `close` wipes both. */
+export interface OpenEpoch {
+  kekId: string;
+  kek: OpenKek;
+  rowsKey: Uint8Array;
+  close(): void;
+}
+
+/**
+ * Opens the KEK of a row, and verifies the row by its own integrity key. The caller closes it.
+ *
+ * @throws CofferError `integrity_violation` unless it is the KEK of this project and epoch, as it was written.
+ */
+export async function openEpoch(
+  { backend, installationId }: EpochParts,
+  row: KekRow | undefined,
+  projectId: string,
+  epoch: bigint,
+): Promise<OpenEpoch> {
+  if (row === undefined || row.project_id !== projectId || row.epoch !== epoch) throw violated();
+  if (row.store !== backend.store || !hasKeyColumns(row)) throw violated();
+  const context = kekContext(installationId, projectId, row.id, epoch, row.master_key_id);
+  const kek = await backend.openKek(row.master_key_id, row.wrapped_kek, context);
+  let rowsKey: Uint8Array | undefined;
+  try {
+    rowsKey = await unwrapRowsKey(installationId, kek, row);
+    verifyRow(rowsKey, installationId, 'keks', row);
+    return asOpenEpoch(row.id, kek, rowsKey);
+  } catch (error) {
+    if (rowsKey !== undefined) wipe(rowsKey);
+    kek.close();
+    throw error;
+  }
+}
+
+/** A new KEK and its integrity key, wrapped and in a sealed row. The caller wipes `rowsKey`. */
+export async function makeEpoch(
+  parts: EpochParts,
+  projectId: string,
+  epoch: bigint,
+  created: Date,
+): Promise<{ kekRow: KekRow; rowsKey: Uint8Array }> {
+  const { backend, installationId } = parts;
+  const id = randomUUID();
+  const masterKeyId = backend.activeMasterKeyId();
+  const context = kekContext(installationId, projectId, id, epoch, masterKeyId);
+  const { wrapped, kek } = await backend.createKek(masterKeyId, context);
+  const integrityKey = generateKey();
+  try {
+    const integrityContext = integrityKeyContext(installationId, projectId, id, epoch);
+    const wrappedIntegrityKey = await kek.wrap(integrityKey, integrityContext);
+    const rowsKey = deriveKey(integrityKey, 'rows');
+    const kekRow = sealRowWith(rowsKey, parts, 'keks', {
+      id,
+      project_id: projectId,
+      store: backend.store,
+      master_key_id: masterKeyId,
+      wrapped_kek: wrapped,
+      wrapped_integrity_key: wrappedIntegrityKey,
+      created,
+      updated: created,
+      revision: 1n,
+      epoch,
+    });
+    return { kekRow, rowsKey };
+  } finally {
+    wipe(integrityKey);
+    kek.close();
+  }
+}
+
+async function unwrapRowsKey(installationId: Uint8Array, kek: OpenKek, row: KekRow): Promise<Uint8Array> {
+  const context = integrityKeyContext(installationId, row.project_id, row.id, row.epoch);
+  const integrityKey = await kek.unwrap(row.wrapped_integrity_key, context);
+  try {
+    return deriveKey(integrityKey, 'rows');
+  } finally {
+    wipe(integrityKey);
+  }
+}
+
+function asOpenEpoch(kekId: string, kek: OpenKek, rowsKey: Uint8Array): OpenEpoch {
+  const close = (): void => {
+    kek.close();
+    wipe(rowsKey);
+  };
+  return { kekId, kek, rowsKey, close };
+}
+
+/** Its columns are used before its seal can be verified, and the database may answer NULL or another type. */
+function hasKeyColumns(row: KekRow): boolean {
+  const { id, master_key_id, wrapped_kek, wrapped_integrity_key } = row;
+  const isKey = (value: unknown): boolean => value instanceof Uint8Array;
+  return (
+    isUuid(id) && typeof master_key_id === 'string' && isKey(wrapped_kek) && isKey(wrapped_integrity_key)
+  );
+}
+
+function violated(): CofferError {
+  return new CofferError('integrity_violation', 'Integrity Violation');
+}
