@@ -5,6 +5,7 @@ import { createApp } from './app.ts';
 import type { Coffer } from './coffer.ts';
 import type { Config } from './config.ts';
 import { createMetrics } from './health/metrics.ts';
+import { describeError } from './http/failure-log.ts';
 import { openIdentity } from './identity/identity.ts';
 import type { Installation } from './installation.ts';
 
@@ -23,7 +24,10 @@ export interface Server {
 
 /** The log: never a secret, a token, a header or a body, at any level. */
 export function createLog(config: Pick<Config, 'logLevel'>, destination: DestinationStream): Logger {
-  return pino({ level: config.logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime }, destination);
+  const timestamp = pino.stdTimeFunctions.isoTime;
+  // Messages of a driver or a parser can quote what they were given: `describeError` leaves those out.
+  const serializers = { err: describeError };
+  return pino({ level: config.logLevel, base: null, timestamp, serializers }, destination);
 }
 
 /** Puts the parts together, listens, and returns once requests are answered. */

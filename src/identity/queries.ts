@@ -133,7 +133,9 @@ export async function listRevokedTokens(db: Queryable, seconds: number | null): 
   return rows;
 }
 
-/** A token that ended is refused for that: a day later, whatever the clocks, nothing rests on its revocation. */
+/**
+ * A token that ended is refused for that: a day later, whatever the clocks, nothing rests on its revocation.
+ */
 export async function deleteEndedRevocations(db: Queryable): Promise<void> {
   await db.query({
     name: 'delete-ended-revocations',

@@ -23,7 +23,8 @@ export interface OpenEpoch {
 /**
  * Opens the KEK of a row, and verifies the row by its own integrity key. The caller closes it.
  *
- * @throws CofferError `integrity_violation` unless it is the KEK of this project and epoch, as it was written.
+ * @throws CofferError `integrity_violation` unless it is the KEK of this project and epoch, as it was
+ *   written.
  */
 export async function openEpoch(
   { backend, installationId }: EpochParts,

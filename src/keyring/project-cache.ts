@@ -14,7 +14,9 @@ export class ProjectCache {
   readonly #read: (projectId: string) => Promise<ProjectRow | undefined>;
   readonly #now: () => number;
 
-  /** `read` gives the row from the database, verified; `now` is milliseconds of a clock that nobody sets back. */
+  /**
+   * `read` gives the row from the database, verified; `now` is milliseconds of a clock that nobody sets back.
+   */
   constructor(read: (projectId: string) => Promise<ProjectRow | undefined>, now: () => number) {
     this.#read = read;
     this.#now = now;

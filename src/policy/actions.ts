@@ -50,11 +50,4 @@ type ServiceAction =
   | 'transport_key:delete';
 
 /** The rules that Barbican names; each rule set decides them its own way. */
-export type KeyManagerAction = SecretAction | ContainerAction | OrderAction | ServiceAction;
-
-/**
- * Ours, the same in every rule set: what a user may do with the own token (show it, revoke it, rescope it).
- */
-type IdentityAction = 'identity:own_token';
-
-export type Action = KeyManagerAction | IdentityAction;
+export type Action = SecretAction | ContainerAction | OrderAction | ServiceAction;

@@ -20,7 +20,6 @@ const ruleSets: ReadonlyMap<string, ReadonlyMap<string, Rule>> = new Map([
  * a project.
  */
 export function can(rules: RuleSetName, action: Action, actor: Actor, target?: Target): boolean {
-  if (action === 'identity:own_token') return actor.userId !== '';
   const rule = ruleSets.get(rules)?.get(action);
   if (rule === undefined || actor.projectId === null || actor.projectId === '') return false;
   if ('roles' in rule) return actor.roles.some((role) => rule.roles.includes(role));

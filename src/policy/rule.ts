@@ -1,4 +1,4 @@
-import type { KeyManagerAction } from './actions.ts';
+import type { Action } from './actions.ts';
 import type { Standing } from './target.ts';
 
 /** When a role's right reaches a target. */
@@ -24,7 +24,7 @@ interface RoleRule {
 }
 
 export type Rule = TargetRule | RoleRule;
-export type RuleTable = Readonly<Record<KeyManagerAction, Rule>>;
+export type RuleTable = Readonly<Record<Action, Rule>>;
 
 export function readable(reaches: TargetRule['reaches']): Rule {
   return { reaches, aclGrants: true };

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { hkdfSync, randomBytes } from 'node:crypto';
 import * as fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
 import { decryptGcm, encryptGcm } from '../../src/crypto/aes-gcm.ts';
@@ -8,6 +8,7 @@ import {
   WRAPPED_KEY_BYTES,
   deriveKey,
   generateKey,
+  hkdf,
   openPayload,
   requireKey,
   sealPayload,
@@ -336,3 +337,13 @@ describe('deriveKey', () => {
 function nonceOf(head: Uint8Array): string {
   return Buffer.from(head.subarray(1, 13)).toString('hex');
 }
+
+describe('hkdf', () => {
+  it('gives 255 blocks of the hash and refuses a byte more', () => {
+    const info = Buffer.from('info');
+    const most = hkdf(KEY, info, 8_160);
+    expect(most).toHaveLength(8_160);
+    expect(Buffer.from(hkdfSync('sha256', KEY, new Uint8Array(0), info, 8_160)).equals(most)).toBe(true);
+    expect(() => hkdf(KEY, info, 8_161)).toThrow(new RangeError('HKDF gives 8,160 bytes at most'));
+  });
+});

@@ -61,13 +61,6 @@ describe('can', () => {
     }
   });
 
-  it('lets any signed-in user handle the own token, with no role and no project, and nobody else', () => {
-    for (const rules of ['stock', 'secure'] as const) {
-      expect(can(rules, 'identity:own_token', actorWith([], { projectId: null }))).toBe(true);
-      expect(can(rules, 'identity:own_token', actorWith(['admin'], { userId: '' }))).toBe(false);
-    }
-  });
-
   it('gives nothing through an own or listed id that is empty', () => {
     const nobody = actorWith(['creator', 'member'], { userId: '' });
     const hidden = { projectId: callersProject, creatorId: '', readUsers: ['', ''], projectAccess: false };

@@ -23,9 +23,11 @@ export function longLines(files: readonly TreeFile[]): Finding[] {
     .filter(({ path }) => !isIn(path, 'test/vectors', 'test/clients'))
     .flatMap(({ path, text }) =>
       text.split('\n').flatMap((line, index) => {
+        const isComment = /^\s*(?:\/\/|\*|\/\*)/.test(line);
         // A text is not broken for its length: titles, messages and SQL stay in one piece to be found.
-        const withoutText = line.replace(/(['"`]).*\1/, '').replace(/\/.+\/[a-z]*/, '');
-        const isText = /^\s*(?:\/\/|\*|\/\*\*)?\s*\S+$/.test(line) || /\$\{|^\s*['"`]/.test(line);
+        const withoutText = isComment ? line : line.replace(/(['"`]).*\1/, '').replace(/\/.+\/[a-z]*/, '');
+        const isText =
+          /^\s*(?:\/\/|\*|\/\*\*)?\s*\S+$/.test(line) || (!isComment && /\$\{|^\s*['"`]/.test(line));
         return !isText && withoutText.length > COLUMNS_MAX
           ? [`${path}:${index + 1}: ${line.length} columns`]
           : [];
