@@ -1,0 +1,114 @@
+import { randomUUID } from 'node:crypto';
+import type { Client, Reply } from '../contract/raw-http.ts';
+import type { Person, StartedCoffer } from '../harness/start-coffer.ts';
+
+/** What an operation is tried on, made anew for every try. */
+export interface Trial {
+  act(): Promise<Reply>;
+  /** What clients can see of it, without ids and times. */
+  look(): Promise<unknown>;
+}
+
+export interface Operation {
+  title: string;
+  /** The statuses of a success; the first is that of a first success, the others those of a repetition. */
+  statuses: readonly number[];
+  prepare(stage: Stage): Promise<Trial>;
+}
+
+export interface Stage {
+  coffer: StartedCoffer;
+  /** Has every role, in a project of the trial's own. */
+  person: Person;
+}
+
+const payload = { payload: 'to be kept', payload_content_type: 'text/plain' };
+
+async function storeSecret(client: Client, body: object = payload): Promise<string> {
+  const reply = await client.post('/v1/secrets', { name: randomUUID(), ...body });
+  if (reply.status !== 201) throw new Error(`could not store: ${reply.status} ${reply.text}`);
+  return new URL(reply.json.secret_ref).pathname;
+}
+
+/** How many there are of a collection: `total` is what a client sees. */
+async function total(client: Client, path: string): Promise<number> {
+  return Number((await client.get(path)).json.total);
+}
+
+async function statusAndText(client: Client, path: string): Promise<unknown> {
+  const { status, text } = await client.get(path);
+  return [status, text];
+}
+
+function onSecret(
+  title: string,
+  statuses: readonly number[],
+  act: (client: Client, path: string) => Promise<Reply>,
+  look: (client: Client, path: string) => Promise<unknown>,
+  body: object = payload,
+): Operation {
+  return {
+    title,
+    statuses,
+    prepare: async ({ person: { client } }) => {
+      const path = await storeSecret(client, body);
+      return { act: async () => await act(client, path), look: async () => await look(client, path) };
+    },
+  };
+}
+
+const secretOperations: readonly Operation[] = [
+  {
+    title: 'the first secret of a project',
+    statuses: [201],
+    prepare: async ({ person: { client } }) => ({
+      act: async () => await client.post('/v1/secrets', payload),
+      look: async () => await total(client, '/v1/secrets'),
+    }),
+  },
+  onSecret(
+    'a second secret',
+    [201],
+    async (client) => await client.post('/v1/secrets', payload),
+    async (client) => await total(client, '/v1/secrets'),
+  ),
+  onSecret(
+    'a payload put in later',
+    [204, 409],
+    async (client, path) => await client.put(path, 'later', { headers: { 'content-type': 'text/plain' } }),
+    async (client, path) => await statusAndText(client, `${path}/payload`),
+    {},
+  ),
+  onSecret(
+    'a payload read',
+    [200],
+    async (client, path) => await client.get(`${path}/payload`),
+    async (client, path) => await statusAndText(client, `${path}/payload`),
+  ),
+  onSecret(
+    'a list',
+    [200],
+    async (client) => await client.get('/v1/secrets?name=%25&sort=name'),
+    async (client) => await total(client, '/v1/secrets'),
+  ),
+  onSecret(
+    'a deletion',
+    [204, 404],
+    async (client, path) => await client.delete(path),
+    async (client, path) => (await client.get(path)).status,
+  ),
+  onSecret(
+    'user metadata',
+    [201],
+    async (client, path) => await client.put(`${path}/metadata`, { metadata: { one: '1', two: '2' } }),
+    async (client, path) => await statusAndText(client, `${path}/metadata`),
+  ),
+  onSecret(
+    'a key of user metadata',
+    [201, 409],
+    async (client, path) => await client.post(`${path}/metadata`, { key: 'one', value: '1' }),
+    async (client, path) => await statusAndText(client, `${path}/metadata`),
+  ),
+];
+
+export const OPERATIONS: readonly Operation[] = [...secretOperations];
