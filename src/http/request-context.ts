@@ -1,12 +1,13 @@
 import type { Action } from '../policy/actions.ts';
 import type { Actor } from '../policy/actor.ts';
+import type { IdentityAction } from '../policy/rules-identity.ts';
 import type { Microversion } from './microversions.ts';
 import type { InFlight } from './overload.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** What the actor must be allowed to do; `operate` decides. */
-    action?: Action;
+    /** What the actor must be allowed to do; `operate` decides, and identity's own services. */
+    action?: Action | IdentityAction;
     /** Any valid token will do. */
     actor?: true;
     /** No token is asked for. */

@@ -7,6 +7,9 @@ export interface Actor {
   domainId: string | null;
   /** The token's `jti`, or 'noauth'. */
   auditId: string;
+  /** What the token is scoped to when it is no project: all of the system, or the domain of this id. */
+  systemScope?: boolean;
+  scopeDomainId?: string;
 }
 
 /** Who asks, and in which request. */
