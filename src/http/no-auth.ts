@@ -13,10 +13,14 @@ export function noAuthenticate(headers: IncomingHttpHeaders): Actor {
   if (projectId === systemProject) throw new MiddlewareRefusal('bad_request', 'Invalid X-Project-Id');
   return {
     userId: header(headers, 'x-user-id') ?? 'noauth',
+    scope: 'project',
     projectId,
+    scopeDomainId: null,
     roles: expandRoles(readRoles(headers['x-roles'])),
     domainId: header(headers, 'x-domain-id') ?? null,
     auditId: 'noauth',
+    applicationCredentialId: null,
+    accessRules: null,
   };
 }
 

@@ -2,8 +2,8 @@ import type { RevisionMemory } from '../db/revisions.ts';
 import { CofferError } from '../errors.ts';
 import { authenticationRequired } from '../http/errors.ts';
 import { type Actor, expandRoles } from '../policy/actor.ts';
+import { scopeOf, type TokenClaims } from './claims.ts';
 import { type IdentityParts, type Rights, readRights } from './rights.ts';
-import type { TokenClaims } from './tokens.ts';
 
 const AGE_MAX_MS = 5_000;
 const ENTRIES_MAX = 10_000;
@@ -27,11 +27,12 @@ export interface Actors {
 export function createActors(parts: IdentityParts, memory: RevisionMemory): Actors {
   const entries = new Map<string, Entry>();
 
-  const keyOf = ({ sub, prj }: TokenClaims): string => JSON.stringify([sub, prj]);
+  const keyOf = ({ sub, prj, dom, sys, app }: TokenClaims): string =>
+    JSON.stringify([sub, prj, dom, sys, app]);
 
   const read = (claims: TokenClaims): Entry => {
     const key = keyOf(claims);
-    const rights = readRights(parts, memory, claims.sub, claims.prj ?? null);
+    const rights = readRights(parts, memory, claims.sub, scopeOf(claims));
     const roles = rights.then((found) => expandRoles(found?.roles.map(({ name }) => name) ?? []));
     const entry = { rights, roles, expires: performance.now() + AGE_MAX_MS };
     if (entries.size >= ENTRIES_MAX) entries.clear();
@@ -46,15 +47,21 @@ export function createActors(parts: IdentityParts, memory: RevisionMemory): Acto
     const [rights, roles] = await Promise.all([entry.rights, entry.roles]);
     if (rights === undefined || isBefore(claims, rights.user.tokens_valid_from)) throw refused();
     if (isBefore(claims, rights.project?.tokens_valid_from ?? null)) throw refused();
-    const { user, project } = rights;
-    // As in Keystone: a token for a project in which nothing is left to its user is no token.
-    if (project !== null && rights.roles.length === 0) throw refused();
+    const { user, project, scope } = rights;
+    // As in Keystone: a token for a scope in which nothing is left to its user is no token.
+    if (scope.kind !== 'unscoped' && rights.roles.length === 0) throw refused();
+    // Nobody makes such a token yet: one that is there all the same gives nothing.
+    if (claims.app !== undefined) throw refused();
     const actor: Actor = {
       userId: user.id,
+      scope: scope.kind,
       projectId: project?.id ?? null,
+      scopeDomainId: scope.kind === 'domain' ? scope.id : null,
       roles,
       domainId: user.domain_id,
       auditId: claims.jti,
+      applicationCredentialId: claims.app ?? null,
+      accessRules: null,
     };
     return { actor, rights };
   };

@@ -9,12 +9,13 @@ import { authenticationRequired } from '../http/errors.ts';
 import type { Actor } from '../policy/actor.ts';
 import { createActors } from './actors.ts';
 import { getProject, IDENTITY_CHANNEL, REVOKED } from './administration.ts';
-import type { LoginRequest, Named } from './keystone-requests.ts';
+import type { TokenClaims } from './claims.ts';
+import type { LoginRequest, WantedScope } from './keystone-requests.ts';
 import { createPasswordLogin } from './password-login.ts';
 import { listRoles } from './queries.ts';
-import { type IdentityParts, readRights, readUser, type Rights } from './rights.ts';
+import { type IdentityParts, readRights, readUser, type Rights, type TokenScope } from './rights.ts';
 import { openSessions, type Sessions } from './sessions.ts';
-import type { SignedToken, SigningKey, TokenClaims } from './tokens.ts';
+import type { SignedToken, SigningKey } from './tokens.ts';
 
 export interface KnownToken {
   claims: TokenClaims;
@@ -56,6 +57,7 @@ export async function openIdentity(coffer: Coffer, options: { tokenTtlSeconds: n
     }
     const parent = await sessions.verify(request.token ?? '');
     await actors.findAnew(parent);
+    requireRescoping(parent, request.scope);
     const rights = await readScope(coffer, memory, request, parent.sub);
     return { ...sessions.issue(rights, 'token', parent), rights };
   };
@@ -108,25 +110,37 @@ async function readScope(
   { scope }: LoginRequest,
   userId: string,
 ): Promise<Rights> {
-  if (scope?.kind === 'unsupported') throw refused();
-  if (scope?.kind === 'project') {
-    const rights = await readRights(parts, memory, userId, await resolveProject(parts, scope.project));
-    // A project is told from one that is not there only to who has a role in it.
+  if (scope !== undefined && scope.kind !== 'unscoped') {
+    const rights = await readRights(parts, memory, userId, await resolveScope(parts, scope));
+    // A scope is told from one that is not there only to who has a role in it.
     if (rights === undefined || rights.roles.length === 0) throw refused();
     return rights;
   }
-  const unscoped = await readRights(parts, memory, userId, null);
+  const unscoped = await readRights(parts, memory, userId, { kind: 'unscoped' });
   if (unscoped === undefined) throw refused();
   const defaultProject = scope === undefined ? unscoped.user.default_project_id : null;
   if (defaultProject === null) return unscoped;
-  const rights = await readRights(parts, memory, userId, defaultProject);
+  const rights = await readRights(parts, memory, userId, { kind: 'project', id: defaultProject });
   return rights !== undefined && rights.roles.length > 0 ? rights : unscoped;
 }
 
-async function resolveProject(parts: IdentityParts, named: Named): Promise<string> {
-  if ('id' in named) return named.id;
+/** As in Keystone: what was given for the system gives no other scope. */
+function requireRescoping(parent: TokenClaims, scope: WantedScope | undefined): void {
+  if (parent.sys !== true || (scope?.kind !== 'project' && scope?.kind !== 'domain')) return;
+  throw new CofferError(
+    'forbidden',
+    'You are not authorized to perform the requested action: Using a system-scoped token to create a ' +
+      'project-scoped or domain-scoped token is not allowed.',
+  );
+}
+
+async function resolveScope(parts: IdentityParts, scope: WantedScope): Promise<TokenScope> {
+  if (scope.kind === 'unsupported') throw refused();
+  if (scope.kind !== 'project') return scope;
+  const { project } = scope;
+  if ('id' in project) return { kind: 'project', id: project.id };
   try {
-    return (await getProject(parts, named.name)).id;
+    return { kind: 'project', id: (await getProject(parts, project.name)).id };
   } catch (error) {
     throw error instanceof CofferError && error.code === 'not_found' ? refused() : error;
   }

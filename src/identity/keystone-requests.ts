@@ -4,13 +4,18 @@ import { nameKey } from './names.ts';
 /** By id, or by name in the one domain there is. */
 export type Named = { id: string } | { name: string };
 
-export type Scope = { kind: 'project'; project: Named } | { kind: 'unscoped' } | { kind: 'unsupported' };
+export type WantedScope =
+  | { kind: 'project'; project: Named }
+  | { kind: 'domain'; id: string }
+  | { kind: 'system' }
+  | { kind: 'unscoped' }
+  | { kind: 'unsupported' };
 
 export interface LoginRequest {
   password?: { user: Named; password: string };
   token?: string;
   /** Undefined where the request has none: then the user's default project. */
-  scope: Scope | undefined;
+  scope: WantedScope | undefined;
 }
 
 type Fields = Record<string, unknown>;
@@ -18,7 +23,7 @@ type Fields = Record<string, unknown>;
 /** The domain that every name is in. */
 export const DEFAULT_DOMAIN = { id: 'default', name: 'Default' } as const;
 /** In another domain there is nobody and nothing: this id is no one's. */
-const NOWHERE: Named = { id: '' };
+const NOWHERE = '';
 const SCOPES = ['project', 'domain', 'system', 'unscoped', 'OS-TRUST:trust'];
 
 /**
@@ -50,15 +55,20 @@ export function parseLogin(body: unknown): LoginRequest {
   return { password: { user: parseNamed(user, 'user'), password }, scope };
 }
 
-function parseScope(auth: Fields): Scope | undefined {
+function parseScope(auth: Fields): WantedScope | undefined {
   if (!Object.hasOwn(auth, 'scope')) return undefined;
   if (auth.scope === 'unscoped') return { kind: 'unscoped' };
   const scope = objectOf(auth.scope, 'scope', 'auth');
   const given = SCOPES.filter((kind) => Object.hasOwn(scope, kind));
   if (given.length !== 1) throw expected('system, project, domain, OS-TRUST:trust or unscoped', 'scope');
   if (given[0] === 'unscoped') return { kind: 'unscoped' };
-  if (given[0] !== 'project') return { kind: 'unsupported' };
-  return { kind: 'project', project: parseNamed(objectOf(scope.project, 'project', 'scope'), 'project') };
+  if (given[0] === 'project') {
+    return { kind: 'project', project: parseNamed(objectOf(scope.project, 'project', 'scope'), 'project') };
+  }
+  if (given[0] === 'domain') return { kind: 'domain', id: parseDomain(scope.domain, 'scope') };
+  if (given[0] !== 'system') return { kind: 'unsupported' };
+  if (objectOf(scope.system, 'system', 'scope').all !== true) throw expected('all', 'system');
+  return { kind: 'system' };
 }
 
 /** An id needs no domain; a name does. */
@@ -67,14 +77,18 @@ function parseNamed(fields: Fields, noun: string): Named {
   const name = textIn(fields, 'name', noun);
   if (id !== undefined && id !== '') return { id };
   if (name === undefined) throw expected('id or name', noun);
-  const domain = objectOf(fields.domain, 'domain', noun);
-  const domainId = textIn(domain, 'id', 'domain');
-  const domainName = textIn(domain, 'name', 'domain');
-  if (domainId === undefined && domainName === undefined) throw expected('id or name', 'domain');
+  return parseDomain(fields.domain, noun) === NOWHERE ? { id: NOWHERE } : { name };
+}
+
+function parseDomain(given: unknown, noun: string): string {
+  const domain = objectOf(given, 'domain', noun);
+  const id = textIn(domain, 'id', 'domain');
+  const name = textIn(domain, 'name', 'domain');
+  if (id === undefined && name === undefined) throw expected('id or name', 'domain');
   const isDefault =
-    (domainId === undefined || domainId === DEFAULT_DOMAIN.id) &&
-    (domainName === undefined || nameKey(domainName) === nameKey(DEFAULT_DOMAIN.name));
-  return isDefault ? { name } : NOWHERE;
+    (id === undefined || id === DEFAULT_DOMAIN.id) &&
+    (name === undefined || nameKey(name) === nameKey(DEFAULT_DOMAIN.name));
+  return isDefault ? DEFAULT_DOMAIN.id : NOWHERE;
 }
 
 /** A text, or nothing where there is none or it is null; anything else is malformed. */

@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto';
 import { formatKeystoneTime } from '../http/timestamps.ts';
 import { expandRoles } from '../policy/actor.ts';
 import type { RoleRow } from '../db/schema.ts';
+import type { TokenClaims } from './claims.ts';
 import { DEFAULT_DOMAIN } from './keystone-requests.ts';
 import type { Rights } from './rights.ts';
-import type { TokenClaims } from './tokens.ts';
 
 export interface CatalogOptions {
   publicUrl: string;
@@ -41,17 +41,11 @@ export function formatToken(
   allRoles: readonly RoleRow[],
   catalog: object[] | undefined,
 ): object {
-  const { user, project } = rights;
+  const { user } = rights;
   const roles = expandRoles(rights.roles.map(({ name }) => name)).map((name) => ({
     id: allRoles.find((role) => role.name === name)?.id ?? stableId(`role/${name}`),
     name,
   }));
-  const scope = {
-    project: { id: project?.id, name: project?.name, domain: DEFAULT_DOMAIN },
-    is_domain: false,
-    roles,
-    ...(catalog === undefined ? {} : { catalog }),
-  };
   return {
     token: {
       methods: claims.methods,
@@ -59,9 +53,18 @@ export function formatToken(
       audit_ids: claims.audit_ids,
       issued_at: formatKeystoneTime(new Date(claims.iat * 1000)),
       expires_at: formatKeystoneTime(new Date(claims.exp * 1000)),
-      ...(project === null ? {} : scope),
+      ...formatScope(rights),
+      ...(rights.scope.kind === 'unscoped' ? {} : { roles }),
+      ...(rights.scope.kind === 'unscoped' || catalog === undefined ? {} : { catalog }),
     },
   };
+}
+
+function formatScope({ scope, project }: Rights): object {
+  if (scope.kind === 'system') return { system: { all: true } };
+  if (scope.kind === 'domain') return { domain: DEFAULT_DOMAIN };
+  if (project === null) return {};
+  return { project: { id: project.id, name: project.name, domain: DEFAULT_DOMAIN }, is_domain: false };
 }
 
 /** The version document of `/identity/v3`, and in the list of `/identity`. */

@@ -5,13 +5,23 @@ import type { ProjectRow, RoleAssignmentRow, RoleRow, UserRow } from '../db/sche
 import { openRow } from '../db/sealed.ts';
 import type { RevisionMemory } from '../db/revisions.ts';
 import { CofferError } from '../errors.ts';
+import { DEFAULT_DOMAIN } from './keystone-requests.ts';
 import { findUserWithAssignments } from './queries.ts';
 
 export type IdentityParts = Pick<Coffer, 'db' | 'keyring' | 'clock'>;
 
-/** A user with the project asked for and the roles there, all verified. */
+/** What roles are asked for. */
+export type TokenScope =
+  | { kind: 'project'; id: string }
+  | { kind: 'domain'; id: string }
+  | { kind: 'system' }
+  | { kind: 'unscoped' };
+
+/** A user with the roles in a scope, all verified. */
 export interface Rights {
   user: UserRow;
+  scope: TokenScope;
+  /** That of the scope, where it is one. */
   project: ProjectRow | null;
   /** Assigned, not implied. */
   roles: readonly RoleRow[];
@@ -65,8 +75,8 @@ export async function readUser(
 }
 
 /**
- * Reads a user's rights in a project anew. A user or project that is not there, disabled or of another origin
- * gives undefined.
+ * Reads a user's rights in a scope anew. A user or project that is not there, disabled or of another origin,
+ * or a domain that is not there, gives undefined.
  *
  * @throws CofferError `integrity_violation` for rows that do not verify, or are older than what was seen
  *   before.
@@ -75,17 +85,21 @@ export async function readRights(
   parts: IdentityParts,
   memory: RevisionMemory,
   userId: string,
-  projectId: string | null,
+  scope: TokenScope,
 ): Promise<Rights | undefined> {
-  const known = await readNewest(parts, memory, userId, projectId);
+  const known = await readNewest(parts, memory, userId, scope.kind === 'project' ? scope.id : null);
   if (known?.user.enabled !== true) return undefined;
   const { user, project, assignments, roles } = known;
-  if (projectId === null) return { user, project: null, roles: [] };
-  if (project === null || !project.enabled || project.origin !== 'local') return undefined;
-  const granted = assignments.filter(
-    ({ scope_kind, scope_id }) => scope_kind === 'project' && scope_id === projectId,
-  );
-  return { user, project, roles: granted.flatMap(({ role_id }) => roles.get(role_id) ?? []) };
+  if (scope.kind === 'project' && !(project?.enabled === true && project.origin === 'local'))
+    return undefined;
+  if (scope.kind === 'domain' && scope.id !== DEFAULT_DOMAIN.id) return undefined;
+  const granted = assignments.filter((assignment) => isIn(scope, assignment));
+  return { user, scope, project, roles: granted.flatMap(({ role_id }) => roles.get(role_id) ?? []) };
+}
+
+function isIn(scope: TokenScope, { scope_kind, scope_id }: RoleAssignmentRow): boolean {
+  if (scope.kind !== scope_kind) return false;
+  return scope.kind === 'system' || (scope.kind !== 'unscoped' && scope.id === scope_id);
 }
 
 /** An answer that a newer one overtook looks like an older row put back: it is asked for once more. */

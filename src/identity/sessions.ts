@@ -4,10 +4,11 @@ import { insertRow, sealRow } from '../db/sealed.ts';
 import { CofferError } from '../errors.ts';
 import { authenticationRequired } from '../http/errors.ts';
 import { IDENTITY_CHANNEL, REVOKED } from './administration.ts';
+import { scopeClaims, type TokenClaims } from './claims.ts';
 import { openRevocations } from './revocations.ts';
 import type { Rights } from './rights.ts';
 import { openSigningKeys } from './signing-keys.ts';
-import { createTokens, type SignedToken, type TokenClaims, type SigningKey } from './tokens.ts';
+import { createTokens, type SignedToken, type SigningKey } from './tokens.ts';
 
 /** Tokens as long as they live: signed with a current key, good until they end or are revoked. */
 export interface Sessions {
@@ -45,7 +46,7 @@ export async function openSessions(coffer: Coffer, ttlSeconds: number): Promise<
       const iat = issueTime(clock.now(), rights);
       const claims = {
         sub: rights.user.id,
-        ...(rights.project === null ? {} : { prj: rights.project.id }),
+        ...scopeClaims(rights.scope),
         iat,
         exp: Math.min(iat + Math.min(ttlSeconds, TTL_SECONDS_MAX), parent?.exp ?? Number.MAX_SAFE_INTEGER),
         methods: [...new Set([...(parent?.methods ?? []), method])],

@@ -1,24 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { CofferError } from '../errors.ts';
 import { authenticationRequired } from '../http/errors.ts';
+import { AUDIENCE, parseObject, readClaims, type TokenClaims } from './claims.ts';
 import type { Jwt } from './jwt.ts';
-
-/** What a token says: ids and times, never roles. */
-export interface TokenClaims {
-  iss: string;
-  aud: string;
-  /** The user's id. */
-  sub: string;
-  /** The project that it is scoped to. */
-  prj?: string;
-  jti: string;
-  /** Seconds since 1970. */
-  iat: number;
-  exp: number;
-  methods: string[];
-  /** The token's own, and for one that came of another that of the first. */
-  audit_ids: string[];
-}
 
 export interface SigningKey {
   id: string;
@@ -50,7 +34,6 @@ export interface SignedToken {
 }
 
 const TOKEN_BYTES_MAX = 4_096;
-const AUDIENCE = 'coffer';
 /**
  * RFC 7515 §7.1, compact form: three parts of base64url without padding; an Ed25519 signature has 64 bytes.
  */
@@ -91,12 +74,12 @@ export function createTokens(
     sign: (key, rest, parent) => {
       const jti = randomBytes(ID_BYTES).toString('base64url');
       const first = parent?.audit_ids.at(-1);
-      const { sub, prj, iat, exp, methods } = rest;
+      const { sub, iat, exp, methods, ...scope } = rest;
       const claims: TokenClaims = {
         iss: issuer,
         aud: AUDIENCE,
         sub,
-        ...(prj === undefined ? {} : { prj }),
+        ...scope,
         jti,
         iat,
         exp: Math.min(exp, Math.floor(key.notAfter.getTime() / 1000)),
@@ -152,44 +135,6 @@ function readKeyId(header: string): string {
   if (header !== Buffer.from(ours, 'utf8').toString('base64url')) throw refused();
   return kid;
 }
-
-function readClaims(payload: string, issuer: string): TokenClaims {
-  const fields = parseObject(payload);
-  // Written back they are the same: no name twice, no blanks, no second spelling of a text.
-  const isCompact = Buffer.from(JSON.stringify(fields), 'utf8').toString('base64url') === payload;
-  const { iss, aud, sub, prj, jti, iat, exp, methods, audit_ids: auditIds, ...others } = fields;
-  const isWhole =
-    isCompact &&
-    iss === issuer &&
-    aud === AUDIENCE &&
-    isText(sub) &&
-    (!Object.hasOwn(fields, 'prj') || isText(prj)) &&
-    isText(jti) &&
-    isTime(iat) &&
-    isTime(exp) &&
-    isTextList(methods) &&
-    isTextList(auditIds) &&
-    (auditIds as string[])[0] === jti &&
-    Object.keys(others).length === 0;
-  if (!isWhole) throw refused();
-  return fields as unknown as TokenClaims;
-}
-
-function parseObject(part: string): Record<string, unknown> {
-  let value: unknown;
-  try {
-    value = JSON.parse(Buffer.from(part, 'base64url').toString('utf8'));
-  } catch {
-    throw refused();
-  }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw refused();
-  return value as Record<string, unknown>;
-}
-
-const isText = (value: unknown): boolean => typeof value === 'string' && value !== '';
-const isTime = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) > 0;
-const isTextList = (value: unknown): boolean =>
-  Array.isArray(value) && value.length > 0 && value.every(isText);
 
 function refused(): CofferError {
   return new CofferError('unauthorized', authenticationRequired);

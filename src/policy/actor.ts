@@ -1,15 +1,31 @@
+/** What a token's roles are for. An unscoped one has none. */
+export type ScopeKind = 'project' | 'domain' | 'system' | 'unscoped';
+
+/** What an application credential may ask for: requests of other services, methods and paths are refused. */
+export interface AccessRule {
+  service: string;
+  method: string;
+  path: string;
+}
+
 /** Who asks, as a verified token says it, after its rights were loaded. */
 export interface Actor {
   userId: string;
+  scope: ScopeKind;
+  /** Of a token that is scoped to a project; null in every other scope. */
   projectId: string | null;
-  /** Already expanded by `expandRoles`. */
+  /** Of one that is scoped to a domain; null in every other scope. */
+  scopeDomainId: string | null;
+  /** Those of the scope, already expanded by `expandRoles`. */
   roles: readonly string[];
+  /** The domain that the user is in. */
   domainId: string | null;
   /** The token's `jti`, or 'noauth'. */
   auditId: string;
-  /** What the token is scoped to when it is no project: all of the system, or the domain of this id. */
-  systemScope?: boolean;
-  scopeDomainId?: string;
+  /** The credential that the token came of. */
+  applicationCredentialId: string | null;
+  /** Null restricts nothing; an empty list allows nothing. */
+  accessRules: readonly AccessRule[] | null;
 }
 
 /** Who asks, and in which request. */

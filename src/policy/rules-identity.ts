@@ -65,9 +65,9 @@ type Standing = (actor: Actor, target: IdentityTarget) => boolean;
 const MANAGED_ROLES: readonly string[] = ['manager', 'member', 'reader'];
 
 const admin: Standing = ({ roles }) => roles.includes('admin');
-const systemReader: Standing = ({ roles, systemScope }) => systemScope === true && roles.includes('reader');
+const systemReader: Standing = ({ roles, scope }) => scope === 'system' && roles.includes('reader');
 const inDomain = ({ scopeDomainId }: Actor, { domainId }: IdentityTarget): boolean =>
-  scopeDomainId !== undefined && scopeDomainId !== '' && scopeDomainId === domainId;
+  scopeDomainId !== null && scopeDomainId !== '' && scopeDomainId === domainId;
 const domainReader: Standing = (actor, target) => actor.roles.includes('reader') && inDomain(actor, target);
 const domainManager: Standing = (actor, target) => actor.roles.includes('manager') && inDomain(actor, target);
 const managerOfUser: Standing = (actor, target) =>
@@ -77,7 +77,7 @@ const managerOfRole: Standing = (actor, target) =>
 const themselves: Standing = ({ userId }, target) => userId !== '' && userId === target.userId;
 const ownProject: Standing = ({ projectId, roles }, target) =>
   projectId !== null && projectId !== '' && projectId === target.projectId && roles.length > 0;
-const systemUser: Standing = ({ systemScope }) => systemScope === true;
+const systemUser: Standing = ({ scope }) => scope === 'system';
 const domainUser: Standing = (actor, target) => inDomain(actor, target);
 const everyone: Standing = () => true;
 

@@ -88,7 +88,17 @@ export async function startKeyManager(rules: RuleSetName = 'stock'): Promise<Key
 }
 
 function writeToken(roles: readonly string[], { user = 'user-1', project = 'project-1' }: Who): string {
-  const actor: Actor = { userId: user, projectId: project, roles, domainId: null, auditId: 'test' };
+  const actor: Actor = {
+    userId: user,
+    scope: 'project',
+    projectId: project,
+    scopeDomainId: null,
+    roles,
+    domainId: null,
+    auditId: 'test',
+    applicationCredentialId: null,
+    accessRules: null,
+  };
   return Buffer.from(JSON.stringify(actor)).toString('base64url');
 }
 

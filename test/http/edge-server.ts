@@ -25,10 +25,14 @@ export function recordingLog(lines: LogLine[]): HttpServerOptions['log'] {
 
 const actor = (roles: string[], projectId: string | null): Actor => ({
   userId: 'u1',
+  scope: projectId === null ? 'unscoped' : 'project',
   projectId,
+  scopeDomainId: null,
   roles,
   domainId: null,
   auditId: 'a1',
+  applicationCredentialId: null,
+  accessRules: null,
 });
 
 export async function authenticate(token: string): Promise<Actor> {

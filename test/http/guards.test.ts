@@ -75,10 +75,14 @@ it('makes an actor of the headers, and never one of the project that holds the k
     }),
   ).toEqual({
     userId: 'u',
+    scope: 'project',
     projectId: 'p',
+    scopeDomainId: null,
     roles: ['creator', 'observer'],
     domainId: 'd',
     auditId: 'noauth',
+    applicationCredentialId: null,
+    accessRules: null,
   });
   expect(noAuthenticate({ 'x-project-id': 'p' }).roles).toContain('admin');
   expect(noAuthenticate({ 'x-project-id': 'p', 'x-roles': '' }).roles).toEqual([]);

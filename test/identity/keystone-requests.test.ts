@@ -48,8 +48,10 @@ describe('the scope', () => {
     [{ project: { name: 'p', domain: { name: 'x' } } }, { kind: 'project', project: { id: '' } }],
     ['unscoped', { kind: 'unscoped' }],
     [{ unscoped: {} }, { kind: 'unscoped' }],
-    [{ system: { all: true } }, { kind: 'unsupported' }],
-    [{ domain: { id: 'default' } }, { kind: 'unsupported' }],
+    [{ system: { all: true } }, { kind: 'system' }],
+    [{ domain: { id: 'default' } }, { kind: 'domain', id: 'default' }],
+    [{ domain: { name: ' DEFAULT' } }, { kind: 'domain', id: 'default' }],
+    [{ domain: { name: 'x' } }, { kind: 'domain', id: '' }],
     [{ 'OS-TRUST:trust': { id: 'x' } }, { kind: 'unsupported' }],
   ])('%j is understood', (scope, expected) => {
     expect(scopeOf(scope)).toEqual(expected);
@@ -69,6 +71,12 @@ describe('the scope', () => {
     { project: { id: 5 } },
     { project: { id: 'p' }, domain: { id: 'default' } },
     { project: { id: 'p' }, unscoped: {} },
+    { domain: {} },
+    { domain: 'default' },
+    { system: {} },
+    { system: 'all' },
+    { system: { all: 'true' } },
+    { system: { all: true }, project: { id: 'p' } },
   ])('%j is malformed', (scope) => {
     expect(() => scopeOf(scope)).toThrow(expect.objectContaining({ code: 'bad_request' }));
   });

@@ -172,12 +172,25 @@ describe('of tokens that others make', () => {
     expect(tokens.verify(forge(key, headerOf(key), wholeClaims()), NOW)).toEqual(wholeClaims());
     const { prj: _none, ...unscoped } = wholeClaims();
     expect(tokens.verify(forge(key, headerOf(key), unscoped), NOW)).toEqual(unscoped);
+    for (const scope of [{ dom: 'default' }, { sys: true }, { prj: 'p', app: 'a' }]) {
+      const scoped = { ...unscoped, ...scope };
+      expect(tokens.verify(forge(key, headerOf(key), scoped), NOW)).toEqual(scoped);
+    }
   });
 
   const names = ['iss', 'aud', 'sub', 'jti', 'iat', 'exp', 'methods', 'audit_ids'] as const;
   it.each(names)('refuses one without %s', (name) => {
     const { [name]: _left, ...rest } = wholeClaims();
     isRefused(forge(key, headerOf(key), rest));
+  });
+
+  it.each(['dom', 'sys', 'app'])('refuses every other type of %s', (name) => {
+    const wrong = [null, false, 0, 1, '', [], ['x'], {}, ...(name === 'sys' ? ['true'] : [true])];
+    const { prj, ...unscoped } = wholeClaims();
+    for (const value of wrong) {
+      const claims = { ...unscoped, ...(name === 'app' ? { prj } : {}), [name]: value };
+      isRefused(forge(key, headerOf(key), claims));
+    }
   });
 
   it.each([...names, 'prj' as const])('refuses every other type of %s', (name) => {
@@ -192,6 +205,9 @@ describe('of tokens that others make', () => {
   });
 
   it.each([
+    ['two scopes', { dom: 'default' }],
+    ['a project and the system', { sys: true }],
+    ['an application credential of no project', { prj: undefined, app: 'a' }],
     ['another issuer', { iss: 'coffer:other' }],
     ['another audience', { aud: 'barbican' }],
     ['more audiences', { aud: ['coffer', 'other'] }],

@@ -25,10 +25,14 @@ export const targets: Readonly<Record<Case, Target>> = {
 export function actorWith(roles: readonly string[], changes: Partial<Actor> = {}): Actor {
   return {
     userId: caller,
+    scope: 'project',
     projectId: callersProject,
+    scopeDomainId: null,
     roles,
     domainId: 'default',
     auditId: 'jti',
+    applicationCredentialId: null,
+    accessRules: null,
     ...changes,
   };
 }

@@ -35,10 +35,14 @@ const rules = fc.constantFrom<RuleSetName>('stock', 'secure');
 const action = fc.constantFrom(...actions);
 const actor: fc.Arbitrary<Actor> = fc.record({
   userId: id,
+  scope: fc.constantFrom('project', 'domain', 'system', 'unscoped'),
   projectId: fc.option(id),
+  scopeDomainId: fc.option(id),
   roles,
   domainId: fc.option(id),
   auditId: fc.constant('jti'),
+  applicationCredentialId: fc.constant(null),
+  accessRules: fc.constant(null),
 });
 const target: fc.Arbitrary<Target> = fc.record({
   projectId: id,

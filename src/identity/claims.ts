@@ -1,0 +1,97 @@
+import { CofferError } from '../errors.ts';
+import { authenticationRequired } from '../http/errors.ts';
+import type { TokenScope } from './rights.ts';
+
+export const AUDIENCE = 'coffer';
+
+/** What a token says: ids and times, never roles. */
+export interface TokenClaims {
+  iss: string;
+  aud: string;
+  /** The user's id. */
+  sub: string;
+  /** The project that it is scoped to. Of `prj`, `dom` and `sys` there is one, or none: unscoped. */
+  prj?: string;
+  /** The domain. */
+  dom?: string;
+  /** The system. */
+  sys?: true;
+  /** The application credential that it came of; its scope is a project. */
+  app?: string;
+  jti: string;
+  /** Seconds since 1970. */
+  iat: number;
+  exp: number;
+  methods: string[];
+  /** The token's own, and for one that came of another that of the first. */
+  audit_ids: string[];
+}
+
+/** What a token is scoped to. */
+export function scopeOf({ prj, dom, sys }: TokenClaims): TokenScope {
+  if (prj !== undefined) return { kind: 'project', id: prj };
+  if (dom !== undefined) return { kind: 'domain', id: dom };
+  return { kind: sys === true ? 'system' : 'unscoped' };
+}
+
+/** The claims that say so. */
+export function scopeClaims(scope: TokenScope): Pick<TokenClaims, 'prj' | 'dom' | 'sys'> {
+  if (scope.kind === 'project') return { prj: scope.id };
+  if (scope.kind === 'domain') return { dom: scope.id };
+  return scope.kind === 'system' ? { sys: true } : {};
+}
+
+/** @throws CofferError `unauthorized` for a payload with a claim that is missing, wrong, or one too many. */
+export function readClaims(payload: string, issuer: string): TokenClaims {
+  const fields = parseObject(payload);
+  // Written back they are the same: no name twice, no blanks, no second spelling of a text.
+  const isCompact = Buffer.from(JSON.stringify(fields), 'utf8').toString('base64url') === payload;
+  const { iss, aud, sub, prj: _p, dom: _d, sys: _s, app: _a, jti, iat, exp, ...rest } = fields;
+  const { methods, audit_ids: auditIds, ...others } = rest;
+  const isWhole =
+    isCompact &&
+    iss === issuer &&
+    aud === AUDIENCE &&
+    isText(sub) &&
+    isOneScope(fields) &&
+    isText(jti) &&
+    isTime(iat) &&
+    isTime(exp) &&
+    isTextList(methods) &&
+    isTextList(auditIds) &&
+    (auditIds as string[])[0] === jti &&
+    Object.keys(others).length === 0;
+  if (!isWhole) throw refused();
+  return fields as unknown as TokenClaims;
+}
+
+function isOneScope(fields: Record<string, unknown>): boolean {
+  const has = (name: string): boolean => Object.hasOwn(fields, name);
+  return (
+    ['prj', 'dom', 'sys'].filter(has).length <= 1 &&
+    ['prj', 'dom', 'app'].every((name) => !has(name) || isText(fields[name])) &&
+    (!has('sys') || fields['sys'] === true) &&
+    (!has('app') || has('prj'))
+  );
+}
+
+/** A part of a token as the JSON object that it must be. @throws CofferError `unauthorized`. */
+export function parseObject(part: string): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(Buffer.from(part, 'base64url').toString('utf8'));
+  } catch {
+    throw refused();
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw refused();
+  return value as Record<string, unknown>;
+}
+
+const isText = (value: unknown): boolean => typeof value === 'string' && value !== '';
+const isTime = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) > 0;
+const isTextList = (value: unknown): boolean =>
+  Array.isArray(value) && value.length > 0 && value.every(isText);
+
+function refused(): CofferError {
+  return new CofferError('unauthorized', authenticationRequired);
+}
