@@ -1,10 +1,10 @@
 // Who may import whom. A folder or file of src that is not named here may import nothing: add it when it is made.
 const slicesInOrder = [
-  'acl',
-  'consumers',
   'quotas',
   'secret-stores',
   'transport-keys',
+  'acl',
+  'consumers',
   'secrets',
   'containers',
   'orders',
@@ -158,12 +158,19 @@ forbidden.push(
       pathNot: [
         '^src/(?:errors|operation|coffer)\\.ts$',
         '^src/(?:policy|keyring|crypto|audit)/',
-        '^src/db/(?:schema|sealed)\\.ts$',
+        '^src/db/(?:open|schema|sealed)\\.ts$',
         '^src/http/(?:documentation|json-schema-messages|microversions|python-text|refs|timestamps)\\.ts$',
         '^src/$1/(?![^/]*routes)',
-        `^src/${slice}/(?:service|record)\\.ts$`,
+        `^src/${slice}/(?:enforce|service|record)\\.ts$`,
       ],
     },
+  },
+  {
+    name: 'slices-name-the-database-as-a-type',
+    comment: 'they hand a transaction on, and open none',
+    severity: 'error',
+    from: { path: `^src/${slice}/(?![^/]*(?:queries|routes)\\.)[^/]+\\.ts$` },
+    to: { path: '^src/db/open\\.ts$', dependencyTypesNot: ['type-only'] },
   },
   {
     name: 'slice-routes-imports',

@@ -14,7 +14,12 @@ export interface Limits {
   bodyBytesMax: number;
   pageDefault: number;
   pageMax: number;
+  /** Of each project that has no limits of its own; -1 for none. */
+  quotas: Readonly<Record<QuotaResource, number>>;
 }
+
+/** What a project's quota counts. */
+export type QuotaResource = 'secrets' | 'orders' | 'containers' | 'consumers';
 
 /** Counts and logs rows that did not verify. */
 export interface IntegrityViolations {

@@ -25,6 +25,11 @@ export interface Config {
   tokenTtlSeconds: number;
   connectionsMax: number;
   requestsMax: number;
+  /** Limits of projects that have none of their own; -1 for none. */
+  quotaSecrets: number;
+  quotaOrders: number;
+  quotaContainers: number;
+  quotaConsumers: number;
 }
 
 /** A setting as it may be shown: nothing secret in it. */

@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import { type DestinationStream, type Logger, pino } from 'pino';
 import packageInformation from '../package.json' with { type: 'json' };
 import { createApp } from './app.ts';
-import type { Coffer } from './coffer.ts';
+import type { Coffer, Limits } from './coffer.ts';
 import type { Config } from './config.ts';
 import { createMetrics } from './health/metrics.ts';
 import { describeError } from './http/failure-log.ts';
@@ -30,6 +30,21 @@ export function createLog(config: Pick<Config, 'logLevel'>, destination: Destina
   return pino({ level: config.logLevel, base: null, timestamp, serializers }, destination);
 }
 
+function limitsOf(config: Config): Limits {
+  return {
+    payloadBytesMax: config.payloadBytesMax,
+    bodyBytesMax: config.bodyBytesMax,
+    pageDefault: 10,
+    pageMax: 100,
+    quotas: {
+      secrets: config.quotaSecrets,
+      orders: config.quotaOrders,
+      containers: config.quotaContainers,
+      consumers: config.quotaConsumers,
+    },
+  };
+}
+
 /** Puts the parts together, listens, and returns once requests are answered. */
 export async function startServer(config: Config, installation: Installation, log: Logger): Promise<Server> {
   const { db, keyring } = installation;
@@ -38,12 +53,7 @@ export async function startServer(config: Config, installation: Installation, lo
     db,
     keyring,
     clock: { now: () => new Date() },
-    limits: {
-      payloadBytesMax: config.payloadBytesMax,
-      bodyBytesMax: config.bodyBytesMax,
-      pageDefault: 10,
-      pageMax: 100,
-    },
+    limits: limitsOf(config),
     log,
     integrityViolations: {
       count: (where, requestId) => {

@@ -44,6 +44,15 @@ export function integerWithin(least: number, most: number): Parse<number> {
   };
 }
 
+/** -1 for none. */
+export const limit: Parse<number> = (value) => {
+  const number = /^(?:-1|\d{1,10})$/.test(value) ? Number(value) : Number.NaN;
+  if (!(number <= 2_147_483_647)) {
+    throw new SettingProblem('is -1 (no limit) or a whole number from 0 to 2147483647');
+  }
+  return number;
+};
+
 export const listenAddress: Parse<ListenAddress> = (value) => {
   const match = /^(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9.-]+)):(\d{1,5})$/.exec(value);
   const [, ipv6, name, digits] = match ?? [];

@@ -137,7 +137,20 @@ export const settings = {
     default: '500',
     parse: parse.integerWithin(1, 100_000),
   }),
+  quotaSecrets: quota('SECRETS', 'secrets'),
+  quotaOrders: quota('ORDERS', 'orders'),
+  quotaContainers: quota('CONTAINERS', 'containers'),
+  quotaConsumers: quota('CONSUMERS', 'consumers'),
 };
+
+function quota(name: string, things: string): Setting<number> {
+  return setting({
+    name: `COFFER_QUOTA_${name}`,
+    description: `How many ${things} a project may have that has no limit of its own; -1 is no limit.`,
+    default: '-1',
+    parse: parse.limit,
+  });
+}
 
 export type Settings = typeof settings;
 export type SettingKey = keyof Settings;

@@ -1,5 +1,6 @@
 import { Kysely, PostgresAdapter, DummyDriver, PostgresIntrospector, PostgresQueryCompiler } from 'kysely';
 import pg from 'pg';
+import { createExclusive, type Exclusive } from './exclusive.ts';
 import { asCofferError } from './failures.ts';
 import { type Lookup, type Lookups, createLookups } from './lookup.ts';
 import type { Tables } from './schema.ts';
@@ -28,6 +29,10 @@ export interface Db extends Queryable {
   readonly pool: pg.Pool;
   /** Runs `use` in one transaction: committed when it returns, rolled back when it throws. */
   transaction<T>(use: (tx: Queryable) => Promise<T>): Promise<T>;
+  /**
+   * `transaction`, one at a time of its key on all servers. `use` asks `tx` alone: it has one of few turns.
+   */
+  exclusive: Exclusive;
   /** The row of this key, read together with all others asked for in the same tick. */
   lookup<R>(lookup: Lookup<R>, key: string): Promise<R | undefined>;
   close(): Promise<void>;
@@ -70,11 +75,13 @@ export function openDatabase(options: DatabaseOptions): Db {
   pool.on('connect', (client) => client.on('error', onConnectionError));
   const run = async <R>(statement: Statement): Promise<Answer<R>> => await ask<R>(pool, statement);
   const lookups: Lookups = createLookups(run);
+  const transaction: Db['transaction'] = async (use) => await runTransaction(pool, use);
   return {
     pool,
     build: createBuilder(),
     query: run,
-    transaction: async (use) => await runTransaction(pool, use),
+    transaction,
+    exclusive: createExclusive(transaction, { connectionsMax }),
     lookup: async (lookup, key) => await lookups.find(lookup, key),
     close: async () => await pool.end(),
   };

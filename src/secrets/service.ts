@@ -9,6 +9,7 @@ import { CofferError } from '../errors.ts';
 import { operate } from '../operation.ts';
 import type { Action } from '../policy/actions.ts';
 import type { Target } from '../policy/target.ts';
+import { writeWithinQuota } from '../quotas/enforce.ts';
 import { hasEnded } from './expiration.ts';
 import type { SecretFilter } from './list-filter.ts';
 import { type Payload, type StoredType, type Upload, decodeUpload } from './payload.ts';
@@ -48,7 +49,7 @@ async function insertSecret(
   project: ProjectRow,
   wanted: NewSecret,
 ): Promise<SecretId> {
-  const { db, keyring, clock } = coffer;
+  const { keyring, clock } = coffer;
   const id = randomUUID();
   const sealed = wanted.payload && (await keyring.seal('secret', project, id, wanted.payload));
   const created = clock.now();
@@ -73,9 +74,11 @@ async function insertSecret(
     revision: 1n,
     epoch: project.active_epoch,
   });
-  await insertRow(db, 'secrets', row, {
-    unsealed: { payload_body: sealed?.payload_body ?? null },
-    resting: { table: 'projects', id: project.id, seal: project.seal },
+  await writeWithinQuota(coffer, project, 'secrets', 'Secret creation', async (tx) => {
+    await insertRow(tx, 'secrets', row, {
+      unsealed: { payload_body: sealed?.payload_body ?? null },
+      resting: { table: 'projects', id: project.id, seal: project.seal },
+    });
   });
   return id;
 }

@@ -52,6 +52,10 @@ describe('loadConfig', () => {
       tokenTtlSeconds: 3_600,
       connectionsMax: 2_000,
       requestsMax: 500,
+      quotaSecrets: -1,
+      quotaOrders: -1,
+      quotaContainers: -1,
+      quotaConsumers: -1,
     });
   });
 

@@ -64,7 +64,13 @@ export async function startKeyManager(rules: RuleSetName = 'stock'): Promise<Key
     rules,
     publicUrl,
     clock: { now: () => new Date(Date.now() + clock.offsetMilliseconds) },
-    limits: { payloadBytesMax: 20_000, bodyBytesMax: 25_000, pageDefault: 10, pageMax: 100 },
+    limits: {
+      payloadBytesMax: 20_000,
+      bodyBytesMax: 25_000,
+      pageDefault: 10,
+      pageMax: 100,
+      quotas: { secrets: -1, orders: -1, containers: -1, consumers: -1 },
+    },
     integrityViolations: { count: () => {} },
     region: 'RegionOne',
   };

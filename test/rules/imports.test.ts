@@ -19,7 +19,7 @@ const refused = [
   ['src/secrets/queries.ts', 'src/secrets/service.ts', 'slice-queries-imports'],
   ['src/secrets/queries.ts', 'src/operation.ts', 'slice-queries-imports'],
   ['src/secrets/service.ts', 'src/http/errors.ts', 'slice-service-imports'],
-  ['src/secrets/service.ts', 'src/db/open.ts', 'slice-service-imports'],
+  ['src/secrets/service.ts', 'src/db/open.ts', 'slices-name-the-database-as-a-type'],
   ['src/secrets/metadata-service.ts', 'src/secrets/routes.ts', 'slice-service-imports'],
   ['src/secrets/routes.ts', 'src/db/open.ts', 'slice-routes-imports'],
   ['src/secrets/routes.ts', 'src/secrets/queries.ts', 'slice-routes-imports'],

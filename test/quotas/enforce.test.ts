@@ -1,0 +1,69 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Person, type StartedCoffer, startCoffer } from '../harness/start-coffer.ts';
+
+let one: StartedCoffer;
+let two: StartedCoffer;
+
+beforeAll(async () => {
+  one = await startCoffer({ env: { COFFER_QUOTA_SECRETS: '7' } });
+  two = await startCoffer({ beside: one });
+});
+
+afterAll(async () => {
+  await two.stop();
+  await one.stop();
+});
+
+const reached = 'Secret creation issue seen - Creation not allowed because a quota has been reached.';
+
+async function createOn(server: StartedCoffer, { token }: Person, body: object = {}) {
+  return await server.stranger.post('/v1/secrets', body, { headers: { 'x-auth-token': token } });
+}
+
+describe('a limit on secrets', () => {
+  it('is not passed by a hundred creations at once on two servers', async () => {
+    const person = await one.person(['creator'], 'crowd');
+    const replies = await Promise.all(
+      Array.from({ length: 100 }, async (_, n) => await createOn(n % 2 === 0 ? one : two, person)),
+    );
+    const countOf = (asked: number): number => replies.filter(({ status }) => status === asked).length;
+    expect([countOf(201), countOf(403)]).toEqual([7, 93]);
+    expect(replies.find(({ status }) => status === 403)?.json).toEqual({
+      code: 403,
+      title: 'Forbidden',
+      description: reached,
+    });
+    expect((await person.client.get('/v1/secrets')).json.total).toBe(7);
+  });
+
+  it('gives a place back for each secret that is deleted', async () => {
+    const person = await one.person(['creator'], 'turnover');
+    const made = await Promise.all(Array.from({ length: 7 }, async () => await createOn(one, person)));
+    expect((await createOn(two, person)).status).toBe(403);
+    expect((await person.client.delete(made[0]?.json.secret_ref)).status).toBe(204);
+    expect((await createOn(two, person)).status).toBe(201);
+    expect((await createOn(one, person)).status).toBe(403);
+  });
+
+  it('gives a place back for each secret that is past its end', async () => {
+    const person = await one.person(['creator'], 'ending');
+    const expiration = new Date(Date.now() + 700).toISOString();
+    await Promise.all(Array.from({ length: 7 }, async () => await createOn(one, person, { expiration })));
+    expect((await createOn(one, person)).status).toBe(403);
+    await expect.poll(async () => (await createOn(two, person)).status, { timeout: 3_000 }).toBe(201);
+  });
+
+  it('is each project’s own', async () => {
+    const [first, second] = [await one.person(['creator'], 'first'), await one.person(['creator'], 'second')];
+    await Promise.all(Array.from({ length: 7 }, async () => await createOn(one, first)));
+    expect((await createOn(one, first)).status).toBe(403);
+    expect((await createOn(one, second)).status).toBe(201);
+  });
+
+  it('is judged after rights and body', async () => {
+    const full = await one.person(['creator'], 'first');
+    const reader = await one.person(['observer'], 'first');
+    expect((await createOn(one, full, { bit_length: 'x' })).status).toBe(400);
+    expect((await createOn(one, reader)).json.description).toContain('attempt not allowed');
+  });
+});
