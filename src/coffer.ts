@@ -35,6 +35,8 @@ export interface Coffer {
   log: Logger;
   integrityViolations: IntegrityViolations;
   rules: RuleSetName;
+  /** Has the job of this name run now: here, or on the nodes that run jobs. */
+  wake(job: string): void;
   /** Base of every reference: no trailing slash, no version. */
   publicUrl: string;
   region: string;

@@ -23,6 +23,9 @@ export interface Config {
   payloadBytesMax: number;
   bodyBytesMax: number;
   tokenTtlSeconds: number;
+  /** Whether this server runs jobs too. */
+  worker: 'on' | 'off';
+  purgeExpiredSeconds: number;
   connectionsMax: number;
   requestsMax: number;
   /** Limits of projects that have none of their own; -1 for none. */

@@ -14,7 +14,7 @@ export interface ServeOptions {
   say: (line: string) => void;
 }
 
-const DRAIN_TIMEOUT_MS = 20_000;
+export const DRAIN_TIMEOUT_MS = 20_000;
 
 /** Runs a server until it is told to stop. Resolves to the exit code. */
 export async function serve(config: Config, options: ServeOptions): Promise<number> {
@@ -65,7 +65,7 @@ async function postgresGaveUp({ postgres }: Installation): Promise<number> {
   return 1;
 }
 
-async function waitForSignal(): Promise<number> {
+export async function waitForSignal(): Promise<number> {
   return await new Promise((resolve) => {
     // SIGHUP is the end of the terminal, which Node would take for an end at once, nohup or not.
     for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.once(signal, () => resolve(0));

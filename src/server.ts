@@ -4,10 +4,12 @@ import packageInformation from '../package.json' with { type: 'json' };
 import { createApp } from './app.ts';
 import type { Coffer, Limits } from './coffer.ts';
 import type { Config } from './config.ts';
-import { createMetrics } from './health/metrics.ts';
+import { type Metrics, createMetrics } from './health/metrics.ts';
 import { describeError } from './http/failure-log.ts';
 import { openIdentity } from './identity/identity.ts';
 import type { Installation } from './installation.ts';
+import { createJobs } from './worker/jobs.ts';
+import { type Worker, createWorker } from './worker/worker.ts';
 
 /** A server over an open installation. */
 export interface Server {
@@ -45,11 +47,13 @@ function limitsOf(config: Config): Limits {
   };
 }
 
-/** Puts the parts together, listens, and returns once requests are answered. */
-export async function startServer(config: Config, installation: Installation, log: Logger): Promise<Server> {
-  const { db, keyring } = installation;
-  const metrics = createMetrics(db);
-  const coffer: Coffer = {
+/** All that operations and jobs touch, over an open installation. */
+export function createCoffer(
+  config: Config,
+  { db, keyring }: Pick<Installation, 'db' | 'keyring'>,
+  { log, metrics, worker }: { log: Logger; metrics: Metrics; worker: Worker },
+): Coffer {
+  return {
     db,
     keyring,
     clock: { now: () => new Date() },
@@ -62,9 +66,17 @@ export async function startServer(config: Config, installation: Installation, lo
       },
     },
     rules: config.rules,
+    wake: (job) => worker.wake(job),
     publicUrl: config.publicUrl,
     region: config.region,
   };
+}
+
+/** Puts the parts together, listens, and returns once requests are answered. */
+export async function startServer(config: Config, installation: Installation, log: Logger): Promise<Server> {
+  const metrics = createMetrics(installation.db);
+  const worker = createWorker({ db: installation.db, log, metrics });
+  const coffer = createCoffer(config, installation, { log, metrics, worker });
   const identity = await openIdentity(coffer, { tokenTtlSeconds: config.tokenTtlSeconds });
   let isDraining = false;
   const app = await createApp({
@@ -88,9 +100,10 @@ export async function startServer(config: Config, installation: Installation, lo
   });
   const drain = async (): Promise<void> => {
     isDraining = true;
-    await app.close();
+    await Promise.all([app.close(), worker.stop()]);
     await identity.close();
   };
+  if (config.worker === 'on') worker.start(createJobs(coffer, config, metrics));
   try {
     const address = await app.listen({ host: config.listen.host, port: config.listen.port });
     return { app, coffer, address, drain };

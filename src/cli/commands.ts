@@ -9,6 +9,7 @@ export const nouns: Readonly<Record<string, () => Promise<CommandModule>>> = {
   secret: () => import('./secret.ts'),
   run: () => import('./run.ts'),
   serve: () => import('./serve.ts'),
+  worker: () => import('./worker.ts'),
   migrate: () => import('./migrate.ts'),
   bootstrap: () => import('./bootstrap.ts'),
   keyring: () => import('./keyring.ts'),

@@ -53,6 +53,15 @@ export const limit: Parse<number> = (value) => {
   return number;
 };
 
+const UNIT_SECONDS = { s: 1, m: 60, h: 3_600, d: 86_400 } as const;
+
+/** In seconds: `90`, `90s`, `15m`, `12h`, `30d`. */
+export const duration: Parse<number> = (value) => {
+  const [, digits, unit = 's'] = /^(\d{1,9})([smhd])?$/.exec(value) ?? [];
+  if (digits === undefined) throw new SettingProblem('is a time as 90s, 15m, 12h or 30d, or 0');
+  return Number(digits) * UNIT_SECONDS[unit as keyof typeof UNIT_SECONDS];
+};
+
 export const listenAddress: Parse<ListenAddress> = (value) => {
   const match = /^(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9.-]+)):(\d{1,5})$/.exec(value);
   const [, ipv6, name, digits] = match ?? [];

@@ -121,9 +121,21 @@ export const settings = {
   }),
   databasePool: setting({
     name: 'COFFER_DATABASE_POOL',
-    description: 'The most connections to the database.',
+    description: 'The most connections to the database; two of them listen.',
     default: '16',
-    parse: parse.integerWithin(2, 1_000),
+    parse: parse.integerWithin(4, 1_000),
+  }),
+  worker: setting({
+    name: 'COFFER_WORKER',
+    description: 'off leaves orders, purging and other jobs to `coffer worker` or to other servers.',
+    default: 'on',
+    parse: parse.oneOf('on', 'off'),
+  }),
+  purgeExpiredSeconds: setting({
+    name: 'COFFER_PURGE_EXPIRED',
+    description: 'How long after its end a secret is destroyed; 0 keeps it.',
+    default: '30d',
+    parse: parse.duration,
   }),
   connectionsMax: setting({
     name: 'COFFER_CONNECTIONS_MAX',

@@ -5,6 +5,8 @@ export interface Metrics {
   registry: Registry;
   observeRequest(method: string, route: string, status: number, seconds: number): void;
   countIntegrityViolation(where: string): void;
+  countJob(job: string, outcome: 'run' | 'failure'): void;
+  countPurged(what: 'secrets' | 'orders'): void;
 }
 
 /** Labels come from closed lists (routes, methods, tables): a client cannot make series. */
@@ -49,5 +51,31 @@ export function createMetrics(db: Db): Metrics {
       latency.observe({ method, route }, seconds);
     },
     countIntegrityViolation: (where) => violations.inc({ where }),
+    ...createJobCounters(registers),
+  };
+}
+
+function createJobCounters(registers: Registry[]): Pick<Metrics, 'countJob' | 'countPurged'> {
+  const runs = new Counter({
+    name: 'coffer_job_runs_total',
+    help: 'Runs of the jobs of this process.',
+    labelNames: ['job'],
+    registers,
+  });
+  const failures = new Counter({
+    name: 'coffer_job_failures_total',
+    help: 'Runs that failed and are tried again.',
+    labelNames: ['job'],
+    registers,
+  });
+  const purged = new Counter({
+    name: 'coffer_purged_total',
+    help: 'Rows destroyed because their time was over.',
+    labelNames: ['what'],
+    registers,
+  });
+  return {
+    countJob: (job, outcome) => (outcome === 'run' ? runs : failures).inc({ job }),
+    countPurged: (what) => purged.inc({ what }),
   };
 }

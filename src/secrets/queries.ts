@@ -34,6 +34,26 @@ export async function findSecretWithPayload(
   return await db.lookup(SECRET_WITH_PAYLOAD_BY_ID, id);
 }
 
+export type EndedSecret = SecretRow & { expiration: Date };
+
+/** The next secrets, unverified, that ended so long ago by the database's clock. */
+export async function listEndedSecrets(
+  db: Db,
+  afterSeconds: number,
+  last: Pick<EndedSecret, 'expiration' | 'id'> | undefined,
+  limit: number,
+): Promise<EndedSecret[]> {
+  const { rows } = await db.query<EndedSecret>({
+    name: 'secrets-ended',
+    text: `SELECT ${SELECTED} FROM secrets
+      WHERE expiration <= now() - $1::bigint * interval '1 second'
+        AND ($2::timestamptz IS NULL OR (expiration, id) > ($2::timestamptz, $3::uuid))
+      ORDER BY expiration, id LIMIT $4`,
+    values: [afterSeconds, last?.expiration ?? null, last?.id ?? null, limit],
+  });
+  return rows;
+}
+
 export interface SecretPage {
   rows: SecretRow[];
   total: number;

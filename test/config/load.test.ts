@@ -50,6 +50,8 @@ describe('loadConfig', () => {
       payloadBytesMax: 20_000,
       bodyBytesMax: 25_000,
       tokenTtlSeconds: 3_600,
+      worker: 'on',
+      purgeExpiredSeconds: 30 * 86_400,
       connectionsMax: 2_000,
       requestsMax: 500,
       quotaSecrets: -1,

@@ -72,6 +72,7 @@ export async function startKeyManager(rules: RuleSetName = 'stock'): Promise<Key
       quotas: { secrets: -1, orders: -1, containers: -1, consumers: -1 },
     },
     integrityViolations: { count: () => {} },
+    wake: () => {},
     region: 'RegionOne',
   };
   const app = createHttpServer({ publicUrl, log, authenticate: async (token) => readToken(token) });

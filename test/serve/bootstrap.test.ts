@@ -24,7 +24,7 @@ afterEach(async () => {
 it('makes one administrator, whose password is the one in the file, when several begin at once', async () => {
   const env = {
     COFFER_DATABASE_URL: database.url,
-    COFFER_DATABASE_POOL: '2',
+    COFFER_DATABASE_POOL: '4',
     COFFER_KEYRING_FILE: join(folder, 'keys'),
     COFFER_DATA_DIR: join(folder, 'data'),
   };

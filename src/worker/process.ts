@@ -1,0 +1,42 @@
+import type { Config } from '../config.ts';
+import { CofferError } from '../errors.ts';
+import { createMetrics } from '../health/metrics.ts';
+import { openInstallation } from '../installation.ts';
+import { openLogDestination } from '../log-destination.ts';
+import { DRAIN_TIMEOUT_MS, waitForSignal } from '../serve.ts';
+import { createCoffer, createLog } from '../server.ts';
+import { createJobs } from './jobs.ts';
+import { createWorker } from './worker.ts';
+
+/** Runs the jobs, and answers no requests, until it is told to stop. Resolves to the exit code. */
+export async function runWorkerAlone(config: Config, say: (line: string) => void): Promise<number> {
+  if (config.databaseUrl === undefined) {
+    throw new CofferError(
+      'configuration',
+      'COFFER_DATABASE_URL is not set: the server of a private PostgreSQL runs the jobs itself.',
+    );
+  }
+  const destination = openLogDestination(1, say);
+  const log = createLog(config, destination);
+  const stopped = waitForSignal();
+  const opening = { purpose: 'command', createMissing: false, allowEmpty: false, say } as const;
+  const installation = await openInstallation(config, opening);
+  const metrics = createMetrics(installation.db);
+  const worker = createWorker({ db: installation.db, log, metrics });
+  try {
+    const coffer = createCoffer(config, installation, { log, metrics, worker });
+    worker.start(createJobs(coffer, config, metrics));
+    say('Coffer runs jobs.');
+    const code = await stopped;
+    say('Stopping: jobs under way are ended first.');
+    return code;
+  } finally {
+    const deadline = setTimeout(() => {
+      void destination.close().then(() => process.exit(1));
+    }, DRAIN_TIMEOUT_MS).unref();
+    await worker.stop();
+    await installation.close();
+    clearTimeout(deadline);
+    await destination.close();
+  }
+}
