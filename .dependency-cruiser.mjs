@@ -194,7 +194,11 @@ forbidden.push(
     from: { path: '^src/app\\.ts$' },
     to: {
       path: '^src/',
-      pathNot: ['^src/(?:errors|coffer)\\.ts$', '^src/(?:http|policy|health|identity)/', '[/-]routes\\.ts$'],
+      pathNot: [
+        '^src/(?:errors|coffer)\\.ts$',
+        '^src/(?:http|policy|health|identity)/',
+        '[/-](?:routes|owner)\\.ts$',
+      ],
     },
   },
   {

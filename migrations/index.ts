@@ -1,4 +1,5 @@
 import { initial } from './0001_initial.ts';
+import { sharing } from './0005_sharing.ts';
 
 export interface Migration {
   number: number;
@@ -7,4 +8,4 @@ export interface Migration {
 }
 
 /** In order, append only: a migration that has been released is never changed. */
-export const MIGRATIONS: readonly Migration[] = [initial];
+export const MIGRATIONS: readonly Migration[] = [initial, sharing];

@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify';
+import { registerAclRoutes } from './acl/routes.ts';
 import type { Coffer } from './coffer.ts';
 import { CofferError } from './errors.ts';
 import type { Metrics } from './health/metrics.ts';
@@ -9,6 +10,7 @@ import { createHttpServer, type HttpServerOptions } from './http/server.ts';
 import type { Identity } from './identity/identity.ts';
 import { registerIdentityRoutes } from './identity/routes.ts';
 import { registerMetadataRoutes } from './secrets/metadata-routes.ts';
+import { secretAcls } from './secrets/owner.ts';
 import { registerSecretRoutes } from './secrets/routes.ts';
 
 export interface AppOptions {
@@ -34,6 +36,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
 
   registerSecretRoutes(app, coffer);
   registerMetadataRoutes(app, coffer);
+  registerAclRoutes(app, coffer, secretAcls);
   return app;
 }
 

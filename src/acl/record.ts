@@ -16,7 +16,8 @@ export function encodeAcl(acl: Acl): Uint8Array {
 }
 
 /** @throws CofferError `integrity_violation` for anything that `encodeAcl` cannot have written. */
-function decodeAcl(encoded: Uint8Array): Acl {
+export function decodeAcl(encoded: Uint8Array | null): Acl | null {
+  if (encoded === null) return null;
   const [projectAccess, users, created, updated, ...rest] = decodeFields(encoded);
   if (
     projectAccess?.kind !== 'boolean' ||
@@ -40,9 +41,8 @@ export function aclTarget(encoded: Uint8Array | null): {
   projectAccess: boolean;
   readUsers: readonly string[];
 } {
-  if (encoded === null) return { projectAccess: true, readUsers: [] };
-  const { projectAccess, users } = decodeAcl(encoded);
-  return { projectAccess, readUsers: users };
+  const acl = decodeAcl(encoded);
+  return { projectAccess: acl?.projectAccess ?? true, readUsers: acl?.users ?? [] };
 }
 
 function userOf(field: Field): string {

@@ -121,9 +121,14 @@ interface PayloadBody {
   payload_body: Uint8Array | null;
 }
 
+/** An unsealed copy of the users in the sealed ACL, for an index: what it finds is looked at in the seal. */
+interface AclIndex {
+  acl_users: readonly string[] | null;
+}
+
 /** The tables as Kysely sees them. */
 export interface Tables extends Omit<SealedRows, 'secrets' | 'signing_keys'> {
-  secrets: SecretRow & PayloadBody;
+  secrets: SecretRow & PayloadBody & AclIndex;
   signing_keys: SigningKeyRow & PayloadBody;
   login_failures: { user_id: string; failures: bigint; last_failure: Date };
 }

@@ -128,10 +128,15 @@ function columnField(type: ColumnType, value: unknown): Field {
   throw violated();
 }
 
+/**
+ * Columns outside the seal: a payload's body, which the head in the row stands for, or the copy of a list,
+ * for an index.
+ */
+type Unsealed = Record<string, Uint8Array | readonly string[] | null>;
+
 /** How a write reaches the table beside its sealed columns. */
 interface WriteOptions {
-  /** Columns outside the seal: a payload's body, which the head in the row stands for. */
-  unsealed?: Record<string, Uint8Array | null>;
+  unsealed?: Unsealed;
   /** A row that must still be the one that was read, locked in the same statement (rotation waits for it). */
   resting?: { table: SealedTable; id: string; seal: Uint8Array };
 }
@@ -178,7 +183,7 @@ export async function updateRow<T extends SealedTable>(
   table: T,
   old: SealedRows[T],
   changes: Partial<NewRow<T>>,
-  unsealed: Record<string, Uint8Array | null> = {},
+  unsealed: Unsealed = {},
 ): Promise<SealedRows[T]> {
   const next = { ...old, revision: old.revision + 1n, ...changes } as unknown as NewRow<T>;
   const sealed = await sealRow(keys, table, next);
@@ -192,7 +197,7 @@ export async function swapRow<T extends SealedTable>(
   table: T,
   old: SealedRows[T],
   next: SealedRows[T],
-  unsealed: Record<string, Uint8Array | null> = {},
+  unsealed: Unsealed = {},
 ): Promise<void> {
   const names = [...sealedColumns(table), ...Object.keys(unsealed)].filter((name) => name !== 'id');
   const values = names.map((name) => unsealed[name] ?? (next as unknown as Columns)[name] ?? null);

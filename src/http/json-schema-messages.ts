@@ -21,6 +21,8 @@ export interface ObjectSchema {
   /** In the order in which they are checked: the first failure is the one that is told. */
   properties: Readonly<Record<string, PropertyRule>>;
   closed?: true;
+  /** The property of the body that holds the object: messages name it, whatever is wrong inside. */
+  within?: string;
 }
 
 /** The refusal that every schema of the key-manager API words alike. */
@@ -37,16 +39,16 @@ export function schemaMismatch(schema: string, reason: string, property: string 
  */
 export function checkObject(schema: ObjectSchema, body: unknown): Record<string, unknown> {
   if (!isOfType(body, 'object')) {
-    throw schemaMismatch(schema.name, `${shownWhole(body)} is not of type 'object'`, null);
+    throw schemaMismatch(schema.name, `${shownWhole(body)} is not of type 'object'`, schema.within ?? null);
   }
   const object = body as Record<string, unknown>;
   if (schema.closed) refuseUnknown(schema, object);
   for (const [name, rule] of Object.entries(schema.properties)) {
     if (Object.hasOwn(object, name)) {
       const reason = failure(rule, object[name]);
-      if (reason !== undefined) throw schemaMismatch(schema.name, reason, name);
+      if (reason !== undefined) throw schemaMismatch(schema.name, reason, schema.within ?? name);
     } else if (rule.required) {
-      throw schemaMismatch(schema.name, `${repr(name)} is a required property`, name);
+      throw schemaMismatch(schema.name, `${repr(name)} is a required property`, schema.within ?? name);
     }
   }
   return object;
@@ -58,7 +60,7 @@ function refuseUnknown(schema: ObjectSchema, object: Record<string, unknown>): v
   const verb = extras.length === 1 ? 'was' : 'were';
   const names = extras.slice(0, 5).map(repr).join(', ');
   const reason = `Additional properties are not allowed (${names} ${verb} unexpected)`;
-  throw schemaMismatch(schema.name, reason, null);
+  throw schemaMismatch(schema.name, reason, schema.within ?? null);
 }
 
 function failure(rule: PropertyRule, value: unknown): string | undefined {

@@ -59,16 +59,17 @@ export interface SecretPage {
   total: number;
 }
 
-/**
- * One page of a project's secrets, unverified, and the count of all that match: the database's convenience.
- */
+/** Whose secrets: a project's, or of any project those whose ACL names the user. */
+export type Whose = { projectId: string } | { aclUserId: string };
+
+/** One page of secrets, unverified, and the count of all that match: the database's convenience. */
 export async function listSecrets(
   db: Db,
-  projectId: string,
+  whose: Whose,
   filter: SecretFilter,
   page: { offset: number; limit: number },
 ): Promise<SecretPage> {
-  const matching = matchingSecrets(db, projectId, filter);
+  const matching = matchingSecrets(db, whose, filter);
   const rows = sorted(matching.select(COLUMNS as (keyof SecretRow)[]), filter)
     .limit(page.limit)
     .offset(page.offset)
@@ -84,13 +85,15 @@ export async function listSecrets(
 // `{}` is Kysely's word for a selection of nothing yet.
 type Matching = SelectQueryBuilder<Tables, 'secrets', {}>;
 
-function matchingSecrets(db: Db, projectId: string, filter: SecretFilter): Matching {
+function matchingSecrets(db: Db, whose: Whose, filter: SecretFilter): Matching {
   let query = db.build
     .selectFrom('secrets')
-    .where('project_id', '=', projectId)
+    .where((eb) =>
+      'projectId' in whose
+        ? eb('project_id', '=', whose.projectId)
+        : sql<boolean>`acl_users @> ${[whose.aclUserId]}::text[]`,
+    )
     .where((eb) => eb.or([eb('expiration', 'is', null), eb('expiration', '>', sql<Date>`now()`)]));
-  // No ACL names anybody before there is a way to write one.
-  if (filter.aclOnly) query = query.where(sql<boolean>`false`);
   for (const [column, value] of [
     ['name', filter.name],
     ['algorithm', filter.alg],

@@ -51,12 +51,7 @@ function registerCollection(app: FastifyInstance, coffer: Coffer): void {
       const { query } = request;
       const page = readPage(query, limits);
       const readFilter = () => parseSecretFilter(query);
-      const { secrets, total } = await service.listProjectSecrets(
-        coffer,
-        callerOf(request),
-        readFilter,
-        page,
-      );
+      const { secrets, total } = await service.listSecretsFor(coffer, callerOf(request), readFilter, page);
       const items = secrets.map((secret) => onWire(coffer, request, secret));
       return envelope('secrets', { items, total }, { publicUrl, path: '/v1/secrets', query, page });
     },

@@ -13,7 +13,7 @@ import { writeWithinQuota } from '../quotas/enforce.ts';
 import { hasEnded } from './expiration.ts';
 import type { SecretFilter } from './list-filter.ts';
 import { type Payload, type StoredType, type Upload, decodeUpload } from './payload.ts';
-import { type FoundSecret, findSecret, findSecretWithPayload, listSecrets } from './queries.ts';
+import { type FoundSecret, type Whose, findSecret, findSecretWithPayload, listSecrets } from './queries.ts';
 import { type NewSecret, parseNewSecret } from './schema.ts';
 
 type SecretId = string;
@@ -167,10 +167,10 @@ export async function deleteSecret(
 }
 
 /**
- * A page of the caller's project. A row that does not verify is left out, counted and logged; the rest is
- * served.
+ * A page of the caller's project, or of any project what an ACL names the caller on. A row that does not
+ * verify is left out, counted and logged; the rest is served.
  */
-export async function listProjectSecrets(
+export async function listSecretsFor(
   coffer: Coffer,
   caller: Caller,
   readFilter: () => SecretFilter,
@@ -180,21 +180,44 @@ export async function listProjectSecrets(
     action: 'secrets:get',
     name: 'Secret(s) retrieval',
     run: async () => {
-      const projectId = requireProject(caller);
-      const { rows, total } = await listSecrets(coffer.db, projectId, readFilter(), page);
-      const opened = await Promise.allSettled(
-        rows.map(async (row) => await openRow(coffer.keyring, 'secrets', { project_id: projectId }, row)),
-      );
-      const secrets = opened.flatMap((outcome) => {
-        if (outcome.status === 'fulfilled')
-          return hasEnded(outcome.value, coffer.clock.now()) ? [] : [outcome.value];
-        const reason: unknown = outcome.reason;
-        if (!(reason instanceof CofferError && reason.code === 'integrity_violation')) throw reason;
-        coffer.integrityViolations.count('secrets', caller.requestId);
-        return [];
-      });
+      const filter = readFilter();
+      const whose = whoseSecrets(caller, filter);
+      const { rows, total } = await listSecrets(coffer.db, whose, filter, page);
+      const asked = 'projectId' in whose ? { project_id: whose.projectId } : {};
+      const opened = await openSecrets(coffer, caller, asked, rows);
+      const now = coffer.clock.now();
+      const secrets = opened.filter((secret) => !hasEnded(secret, now) && isListed(secret, whose));
       return { secrets, total };
     },
+  });
+}
+
+function whoseSecrets(caller: Caller, { aclOnly }: SecretFilter): Whose {
+  const projectId = requireProject(caller);
+  return aclOnly ? { aclUserId: caller.actor.userId } : { projectId };
+}
+
+/** The index of ACLs is outside the seals, so the ACL itself has the word: nobody is named by nothing. */
+function isListed(secret: SecretRow, whose: Whose): boolean {
+  if ('projectId' in whose) return true;
+  return whose.aclUserId !== '' && aclTarget(secret.acl).readUsers.includes(whose.aclUserId);
+}
+
+async function openSecrets(
+  coffer: Coffer,
+  caller: Caller,
+  asked: Partial<SecretRow>,
+  rows: readonly SecretRow[],
+): Promise<SecretRow[]> {
+  const opened = await Promise.allSettled(
+    rows.map(async (row) => await openRow(coffer.keyring, 'secrets', asked, row)),
+  );
+  return opened.flatMap((outcome) => {
+    if (outcome.status === 'fulfilled') return [outcome.value];
+    const reason: unknown = outcome.reason;
+    if (!(reason instanceof CofferError && reason.code === 'integrity_violation')) throw reason;
+    coffer.integrityViolations.count('secrets', caller.requestId);
+    return [];
   });
 }
 

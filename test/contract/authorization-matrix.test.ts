@@ -49,6 +49,10 @@ const MATRIX: Record<string, number[]> = {
   'GET /v1/secrets/{secretId}/metadata/{key}': [401, 403, 404, 404, 404, 404, 404, 403],
   'PUT /v1/secrets/{secretId}/metadata/{key}': [401, 403, 403, 403, 415, 415, 415, 403],
   'DELETE /v1/secrets/{secretId}/metadata/{key}': [401, 403, 403, 403, 204, 204, 204, 403],
+  'GET /v1/secrets/{secretId}/acl': [401, 403, 403, 200, 200, 200, 200, 403],
+  'PUT /v1/secrets/{secretId}/acl': [401, 403, 403, 403, 415, 415, 415, 403],
+  'PATCH /v1/secrets/{secretId}/acl': [401, 403, 403, 403, 415, 415, 415, 403],
+  'DELETE /v1/secrets/{secretId}/acl': [401, 403, 403, 403, 200, 200, 200, 403],
   // The last that may deletes; those before it in the order only try.
   'DELETE /v1/secrets/{secretId}': [401, 403, 403, 403, 204, 404, 404, 404],
 };

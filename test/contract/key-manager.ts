@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { pino } from 'pino';
+import { registerAclRoutes } from '../../src/acl/routes.ts';
 import type { Coffer } from '../../src/coffer.ts';
 import { finishMigrations, migrate } from '../../src/db/migrate.ts';
 import { openDatabase } from '../../src/db/open.ts';
@@ -10,6 +11,7 @@ import { createSoftwareBackend } from '../../src/keyring/software-backend.ts';
 import type { Actor } from '../../src/policy/actor.ts';
 import type { RuleSetName } from '../../src/policy/can.ts';
 import { registerMetadataRoutes } from '../../src/secrets/metadata-routes.ts';
+import { secretAcls } from '../../src/secrets/owner.ts';
 import { registerSecretRoutes } from '../../src/secrets/routes.ts';
 import { createDatabase } from '../harness/database.ts';
 import { type Client, rawClient } from './raw-http.ts';
@@ -78,6 +80,7 @@ export async function startKeyManager(rules: RuleSetName = 'stock'): Promise<Key
   const app = createHttpServer({ publicUrl, log, authenticate: async (token) => readToken(token) });
   registerSecretRoutes(app, coffer);
   registerMetadataRoutes(app, coffer);
+  registerAclRoutes(app, coffer, secretAcls);
   const base = await app.listen({ host: '127.0.0.1', port: 0 });
   return {
     publicUrl,

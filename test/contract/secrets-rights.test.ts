@@ -1,8 +1,4 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { encodeAcl } from '../../src/acl/record.ts';
-import { sealedColumns } from '../../src/db/layouts.ts';
-import type { SecretRow } from '../../src/db/schema.ts';
-import { updateRow } from '../../src/db/sealed.ts';
 import type { RuleSetName } from '../../src/policy/can.ts';
 import { type KeyManager, startKeyManager } from './key-manager.ts';
 import type { Client, Reply } from './raw-http.ts';
@@ -62,6 +58,26 @@ const ACTS: Readonly<Record<string, Act>> = {
     status: 204,
     run: (client, ref) => client.delete(`${ref}/metadata/env`),
   },
+  'secret_acls:get': {
+    operation: 'SecretACL(s) retrieval',
+    status: 200,
+    run: (client, ref) => client.get(`${ref}/acl`),
+  },
+  'secret_acls:put_patch, put': {
+    operation: 'SecretACL(s) Update',
+    status: 200,
+    run: (client, ref) => client.put(`${ref}/acl`, { read: { users: ['somebody'] } }),
+  },
+  'secret_acls:put_patch, patch': {
+    operation: 'SecretACL(s) Update',
+    status: 200,
+    run: (client, ref) => client.send('PATCH', `${ref}/acl`, { body: { read: { 'project-access': true } } }),
+  },
+  'secret_acls:delete': {
+    operation: 'SecretACL(s) deletion',
+    status: 200,
+    run: (client, ref) => client.delete(`${ref}/acl`),
+  },
 };
 
 /**
@@ -69,27 +85,28 @@ const ACTS: Readonly<Record<string, Act>> = {
  * but private, E one of another project, F the same with the caller on its ACL, G a colleague's private one
  * with the caller on its ACL. `-` is nobody's.
  */
-type Row = Record<'post' | 'list' | 'get' | 'decrypt' | 'put' | 'delete' | 'read' | 'write', string>;
+type Cell = 'post' | 'list' | 'get' | 'decrypt' | 'put' | 'delete' | 'read' | 'write' | 'acl' | 'share';
+type Row = Record<Cell, string>;
 const row = (cells: string): Row => {
-  const [post, list, get, decrypt, put, remove, read, write] = cells.trim().split(/\s+/);
-  return { post, list, get, decrypt, put, delete: remove, read, write } as Row;
+  const [post, list, get, decrypt, put, remove, read, write, acl, share] = cells.trim().split(/\s+/);
+  return { post, list, get, decrypt, put, delete: remove, read, write, acl, share } as Row;
 };
-const OUTSIDER = row('- - FG FG - - FG -');
+const OUTSIDER = row('- - FG FG - - FG - - -');
 const TABLES: Readonly<Record<RuleSetName, Readonly<Record<string, Row>>>> = {
   stock: {
-    //              post list get  decrypt put delete read write (of user metadata)
-    admin: row('    y y ABCDFG ABCDFG ABCDG ABCDG ABCDFG ABCDG'),
-    creator: row('  y y ABCFG  ABCFG  ABCDG ABC   ABCFG  ABC'),
-    observer: row(' - y ABFG   ABFG   -     -     ABFG   -'),
-    audit: row('    - - ABFG   FG     -     -     ABFG   -'),
-    'key-manager:service-admin': row('- - ABFG FG - - ABFG -'),
+    //              post list get  decrypt put delete read write (of user metadata) acl share (its change)
+    admin: row('    y y ABCDFG ABCDFG ABCDG ABCDG ABCDFG ABCDG ABCDG ABCDG'),
+    creator: row('  y y ABCFG  ABCFG  ABCDG ABC   ABCFG  ABC   ABCDG ABCDG'),
+    observer: row(' - y ABFG   ABFG   -     -     ABFG   -     ABCDG -'),
+    audit: row('    - - ABFG   FG     -     -     ABFG   -     -     -'),
+    'key-manager:service-admin': row('- - ABFG FG - - ABFG - - -'),
     member: OUTSIDER,
     reader: OUTSIDER,
     Admin: OUTSIDER,
   },
   secure: {
-    admin: row('    - - ABCDEFG ABCDFG ABCDG ABCDEFG ABCDFG ABCDG'),
-    member: row('   y y ABCFG   ABCFG  ABC   ABC     ABCFG  ABC'),
+    admin: row('    - - ABCDEFG ABCDFG ABCDG ABCDEFG ABCDFG ABCDG ABCDG ABCDG'),
+    member: row('   y y ABCFG   ABCFG  ABC   ABC     ABCFG  ABC   AC    AC'),
     reader: OUTSIDER,
     creator: OUTSIDER,
     observer: OUTSIDER,
@@ -97,7 +114,7 @@ const TABLES: Readonly<Record<RuleSetName, Readonly<Record<string, Row>>>> = {
     'key-manager:service-admin': OUTSIDER,
   },
 };
-const CELL: Readonly<Record<string, keyof Row>> = {
+const CELL: Readonly<Record<string, Cell>> = {
   'secret:get': 'get',
   'secret:decrypt': 'decrypt',
   'secret:put': 'put',
@@ -108,6 +125,10 @@ const CELL: Readonly<Record<string, keyof Row>> = {
   'secret_meta:put': 'write',
   'secret_meta:put, one': 'write',
   'secret_meta:delete': 'write',
+  'secret_acls:get': 'acl',
+  'secret_acls:put_patch, put': 'share',
+  'secret_acls:put_patch, patch': 'share',
+  'secret_acls:delete': 'share',
 };
 interface Case {
   user: string;
@@ -142,7 +163,10 @@ describe.each(['stock', 'secure'] as const)('the %s rules', (rules) => {
     const { status, json } = await client.post('/v1/secrets', payload);
     expect(status).toBe(201);
     await client.put(`${json.secret_ref}/metadata`, { metadata: { env: 'prod' } });
-    if (acl !== undefined) await writeAcl(keyManager, json.secret_ref, acl);
+    if (acl !== undefined) {
+      const read = { 'project-access': acl.projectAccess, users: acl.users };
+      expect((await client.put(`${json.secret_ref}/acl`, { read })).status).toBe(200);
+    }
     return json.secret_ref;
   };
 
@@ -218,17 +242,3 @@ describe.each(['stock', 'secure'] as const)('the %s rules', (rules) => {
     }
   });
 });
-
-/** As the ACL's own route will write it: into the secret's row, under its seal. */
-async function writeAcl(
-  { coffer }: KeyManager,
-  ref: string,
-  acl: { projectAccess: boolean; users: string[] },
-): Promise<void> {
-  const text = `SELECT ${sealedColumns('secrets').join()} FROM secrets WHERE id = $1`;
-  const { rows } = await coffer.db.query<SecretRow>({ text, values: [ref.split('/').at(-1)] });
-  if (rows[0] === undefined) throw new Error('no such secret');
-  const now = new Date();
-  const changes = { acl: encodeAcl({ ...acl, created: now, updated: now }) };
-  await updateRow(coffer.db, coffer.keyring, 'secrets', rows[0], changes);
-}

@@ -88,7 +88,7 @@ const QUERIES = [
   query(
     'secrets',
     'listSecrets',
-    async (row) => (await secrets.listSecrets(db, row.project_id, filter, page)).rows,
+    async (row) => (await secrets.listSecrets(db, { projectId: row.project_id }, filter, page)).rows,
     { expiration: LATER },
   ),
 ];
