@@ -10,7 +10,7 @@ export interface AclChange {
 const NAME = 'ACL';
 const USER_LENGTH_MAX = 255;
 
-export const ACL: ObjectSchema = { name: NAME, properties: { read: { types: ['object'] } }, closed: true };
+const ACL: ObjectSchema = { name: NAME, properties: { read: { types: ['object'] } }, closed: true };
 const READ: ObjectSchema = {
   name: NAME,
   properties: { users: { types: ['array'] }, 'project-access': { types: ['boolean'] } },
