@@ -43,13 +43,18 @@ const create: Command = {
       throw new UsageError(`user create: a password has ${PASSWORD_BYTES_MAX} bytes at most`);
     }
     return await withInstallation(context, { allowEmpty: false }, async (parts) => {
-      const { assignRole, createUser, getProject, getRole } = await import('../identity/administration.ts');
-      // All that may be missing is looked for first: a user is not left behind without the roles asked for.
-      const project = await getProject(parts, projectName);
-      const roles = await Promise.all(roleNames.map(async (role) => await getRole(parts, role)));
-      const user = await createUser(parts, createPasswordHasher(), name, password);
-      for (const role of roles) await assignRole(parts, user, project, role);
-      const shown = { id: user.id, name: user.name, project: project.name, roles: roleNames.join(',') };
+      const { createUser, getProject, getRole } = await import('../identity/administration.ts');
+      const { untilCurrent } = await import('../identity/assignments.ts');
+      const passwords = createPasswordHasher();
+      const shown = await untilCurrent(async () => {
+        const project = await getProject(parts, projectName);
+        const scope = { kind: 'project', id: project.id } as const;
+        const grants = await Promise.all(
+          roleNames.map(async (role) => ({ scope, project, role: await getRole(parts, role) })),
+        );
+        const user = await createUser(parts, passwords, name, password, { grants });
+        return { id: user.id, name: user.name, project: project.name, roles: roleNames.join(',') };
+      });
       context.stdout.write(formatOne(shown, format));
       return exitCodes.done;
     });

@@ -211,6 +211,35 @@ export async function swapRow<T extends SealedTable>(
   if (rowCount !== 1) throw new StaleRow();
 }
 
+/** A row that must stay the one that was read until the transaction ends; `change` when it changes in it. */
+export interface Hold {
+  table: SealedTable;
+  row: { id: string; seal: Uint8Array };
+  change?: true;
+}
+
+/**
+ * Locks rows for the rest of the transaction, in one order for all, so that two transactions that hold the
+ * same rows wait for each other and never in a circle. Call it before any change, with all rows that others
+ * may hold too.
+ *
+ * @throws StaleRow when one is no longer the row that was read.
+ */
+export async function holdRows(tx: Queryable, holds: readonly Hold[]): Promise<void> {
+  const place = ({ table, row }: Hold): string => `${table}/${row.id}`;
+  const inOrder = [...holds].sort((a, b) => {
+    if (place(a) !== place(b)) return place(a) < place(b) ? -1 : 1;
+    // The stronger lock first: whoever turns the weaker into it may wait for another who does the same.
+    return Number(b.change === true) - Number(a.change === true);
+  });
+  for (const { table, row, change } of inOrder) {
+    const lock = change ? 'UPDATE' : 'SHARE';
+    const text = `SELECT FROM ${table} WHERE id = $1 AND seal = $2 FOR ${lock}`;
+    const { rowCount } = await tx.query({ name: `hold-${table}-${lock}`, text, values: [row.id, row.seal] });
+    if (rowCount !== 1) throw new StaleRow();
+  }
+}
+
 /** Deletes the row that was read. @throws StaleRow when it changed or went since. */
 export async function deleteRow<T extends SealedTable>(
   db: Queryable,

@@ -3,35 +3,22 @@ import type { PasswordHasher } from '../crypto/password.ts';
 import { SYSTEM_PROJECT } from '../db/layouts.ts';
 import type { Queryable } from '../db/open.ts';
 import type { ProjectRow, RoleRow, UserRow } from '../db/schema.ts';
-import { insertRow, openRow, sealRow, StaleRow, updateRow } from '../db/sealed.ts';
+import { type Hold, holdRows, insertRow, openRow, sealRow } from '../db/sealed.ts';
 import { CofferError } from '../errors.ts';
 import { newProject } from '../keyring/projects.ts';
 import { DEFAULT_DOMAIN } from './keystone-requests.ts';
-import { nameKey, parseName } from './names.ts';
+import { nameKey, parseName, ROLE_NAMES } from './names.ts';
 import { findProjectByName, findRoleByName, findUserByName } from './queries.ts';
-import { digestAssignments, type IdentityParts, readUser } from './rights.ts';
+import { digestAssignments, type IdentityParts } from './rights.ts';
 
 export const IDENTITY_CHANNEL = 'coffer_identity';
 /** The message on that channel that concerns revoked tokens, and not the rights of users. */
 export const REVOKED = 'revoked';
 
-/** The roles there are: Barbican's five, and those of secure RBAC. */
-export const ROLE_NAMES = [
-  'admin',
-  'manager',
-  'member',
-  'reader',
-  'creator',
-  'observer',
-  'audit',
-  'key-manager:service-admin',
-] as const;
-
-const ATTEMPTS_MAX = 5;
 const newId = (): string => randomUUID().replaceAll('-', '');
 
 /** What every sealed row of identity has in common. */
-async function commonColumns({ keyring, clock }: IdentityParts) {
+export async function commonColumns({ keyring, clock }: IdentityParts) {
   const system = await keyring.findProject(SYSTEM_PROJECT);
   if (system === undefined) throw new CofferError('integrity_violation', 'Integrity Violation');
   const created = clock.now();
@@ -39,94 +26,106 @@ async function commonColumns({ keyring, clock }: IdentityParts) {
 }
 
 /** Empties the caches of rights on every server. */
-async function announce(db: Queryable): Promise<void> {
+export async function announce(db: Queryable): Promise<void> {
   await db.query({ text: `NOTIFY ${IDENTITY_CHANNEL}` });
 }
 
 /** @throws CofferError `conflict` when the name is taken. */
-export async function createProject(parts: IdentityParts, text: string): Promise<ProjectRow> {
+export async function createProject(
+  parts: IdentityParts,
+  text: string,
+  more: Partial<Pick<ProjectRow, 'description' | 'enabled'>> = {},
+): Promise<ProjectRow> {
   const { name, key } = parseName(text, 'project');
   const { created, epoch } = await commonColumns(parts);
-  const columns = { domain_id: DEFAULT_DOMAIN.id, name, name_key: key };
+  const columns = { domain_id: DEFAULT_DOMAIN.id, name, name_key: key, ...more };
   const row = await sealRow(parts.keyring, 'projects', newProject(newId(), 'local', epoch, created, columns));
   await insertRow(parts.db, 'projects', row).catch(nameTaken('project', name));
   return row;
 }
 
-/** @throws CofferError `conflict` when the name is taken. */
+/** Where roles are held: in a project, the one domain, or all of the system. */
+export type Scope = { kind: 'project'; id: string } | { kind: 'domain'; id: string } | { kind: 'system' };
+
+export const scopeIdOf = (scope: Scope): string => (scope.kind === 'system' ? 'all' : scope.id);
+
+/** A role to give, with the verified rows that it rests on. */
+export interface NewGrant {
+  scope: Scope;
+  role: RoleRow;
+  /** Of a scope that is one. */
+  project: ProjectRow | null;
+}
+
+type MoreOfUser = Partial<Pick<UserRow, 'email' | 'description' | 'enabled' | 'default_project_id'>>;
+
+/**
+ * Makes a user with the roles given, all of it or nothing.
+ *
+ * @throws CofferError `conflict` when the name is taken; StaleRow when a role or project changed meanwhile.
+ */
 export async function createUser(
   parts: IdentityParts,
   passwords: PasswordHasher,
   text: string,
-  password: string,
+  password: string | null,
+  { grants = [], ...more }: MoreOfUser & { grants?: readonly NewGrant[] } = {},
 ): Promise<UserRow> {
   const { name, key } = parseName(text, 'user');
+  const id = newId();
+  const password_hash = password === null ? null : await passwords.hash(password);
+  const assignments = await Promise.all(grants.map(async (grant) => await sealGrant(parts, id, grant)));
   const row = await sealRow(parts.keyring, 'users', {
-    id: newId(),
+    id,
     domain_id: DEFAULT_DOMAIN.id,
     name,
     name_key: key,
     email: null,
     description: null,
     enabled: true,
-    password_hash: await passwords.hash(password),
+    password_hash,
     default_project_id: null,
     tokens_valid_from: null,
-    assignments_digest: digestAssignments([]),
+    assignments_digest: digestAssignments(assignments.map((assignment) => assignment.id)),
+    ...more,
     ...(await commonColumns(parts)),
   });
-  await insertRow(parts.db, 'users', row).catch(nameTaken('user', name));
+  await parts.db.transaction(async (tx) => {
+    await holdRows(tx, grants.flatMap(holdsOf));
+    await insertRow(tx, 'users', row).catch(nameTaken('user', name));
+    for (const assignment of assignments) await insertRow(tx, 'role_assignments', assignment);
+  });
   return row;
 }
 
-export async function createRole(parts: IdentityParts, name: string): Promise<RoleRow> {
-  const columns = { id: newId(), name, name_key: nameKey(name), description: null };
-  const row = await sealRow(parts.keyring, 'roles', { ...columns, ...(await commonColumns(parts)) });
-  await insertRow(parts.db, 'roles', row);
-  return row;
+export async function sealGrant(parts: IdentityParts, userId: string, { scope, role }: NewGrant) {
+  return await sealRow(parts.keyring, 'role_assignments', {
+    id: randomUUID(),
+    user_id: userId,
+    scope_kind: scope.kind,
+    scope_id: scopeIdOf(scope),
+    role_id: role.id,
+    ...(await commonColumns(parts)),
+  });
 }
 
-/** Gives a user a role in a project; one that is there already is left as it is. */
-export async function assignRole(
+/** What an assignment rests on: neither role nor project may go while it is made. */
+export function holdsOf({ role, project }: NewGrant): Hold[] {
+  const holds: Hold[] = [{ table: 'roles', row: role }];
+  return project === null ? holds : [...holds, { table: 'projects', row: project }];
+}
+
+/** @throws CofferError `conflict` when the name is taken. */
+export async function createRole(
   parts: IdentityParts,
-  user: Pick<UserRow, 'id'>,
-  project: Pick<ProjectRow, 'id'>,
-  role: Pick<RoleRow, 'id'>,
-): Promise<void> {
-  const { db, keyring } = parts;
-  for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
-    const known = await readUser(parts, user.id, null);
-    if (known === undefined) throw new CofferError('not_found', 'There is no such user.');
-    const { user: current, assignments } = known;
-    const isThere = assignments.some(
-      ({ scope_kind, scope_id, role_id }) =>
-        scope_kind === 'project' && scope_id === project.id && role_id === role.id,
-    );
-    if (isThere) return;
-    const assignment = await sealRow(keyring, 'role_assignments', {
-      id: randomUUID(),
-      user_id: user.id,
-      scope_kind: 'project',
-      scope_id: project.id,
-      role_id: role.id,
-      ...(await commonColumns(parts)),
-    });
-    const digest = digestAssignments([...assignments.map(({ id }) => id), assignment.id]);
-    try {
-      await db.transaction(async (tx) => {
-        await updateRow(tx, keyring, 'users', current, {
-          assignments_digest: digest,
-          updated: parts.clock.now(),
-        });
-        await insertRow(tx, 'role_assignments', assignment);
-        await announce(tx);
-      });
-      return;
-    } catch (error) {
-      if (!(error instanceof StaleRow)) throw error;
-    }
-  }
-  throw new CofferError('unavailable', 'The user is being changed by others; try again.');
+  text: string,
+  description: string | null = null,
+): Promise<RoleRow> {
+  const { name, key } = parseName(text, 'role');
+  const columns = { id: newId(), name, name_key: key, description };
+  const row = await sealRow(parts.keyring, 'roles', { ...columns, ...(await commonColumns(parts)) });
+  await insertRow(parts.db, 'roles', row).catch(nameTaken('role', name));
+  return row;
 }
 
 /** @throws CofferError `not_found`. */
@@ -145,7 +144,7 @@ export async function getUser(parts: IdentityParts, name: string): Promise<UserR
   return await openRow(parts.keyring, 'users', asked, row);
 }
 
-/** @throws CofferError `not_found`, with the names there are. */
+/** @throws CofferError `not_found`, with the names that are built in. */
 export async function getRole(parts: IdentityParts, name: string): Promise<RoleRow> {
   const row = await findRoleByName(parts.db, nameKey(name));
   if (row === undefined) {
@@ -154,7 +153,7 @@ export async function getRole(parts: IdentityParts, name: string): Promise<RoleR
   return await openRow(parts.keyring, 'roles', { name_key: nameKey(name) }, row);
 }
 
-function nameTaken(noun: string, name: string): (error: unknown) => never {
+export function nameTaken(noun: string, name: string): (error: unknown) => never {
   return (error) => {
     if (!(error instanceof CofferError && error.code === 'conflict')) throw error;
     throw new CofferError('conflict', `There is a ${noun} called ${name} already.`);

@@ -1,16 +1,9 @@
 import type { PasswordHasher } from '../crypto/password.ts';
 import { CofferError } from '../errors.ts';
-import {
-  assignRole,
-  createProject,
-  createRole,
-  createUser,
-  getProject,
-  getRole,
-  getUser,
-  ROLE_NAMES,
-} from './administration.ts';
+import { createProject, createRole, createUser, getProject, getRole, getUser } from './administration.ts';
+import { assignRole } from './assignments.ts';
 import type { UserRow } from '../db/schema.ts';
+import { ROLE_NAMES } from './names.ts';
 import { type IdentityParts, readUser } from './rights.ts';
 
 const ADMINISTRATOR = 'admin';

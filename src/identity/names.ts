@@ -1,6 +1,22 @@
 import { CofferError } from '../errors.ts';
+import { spellsOneOf } from './confusables.ts';
+
+/** The roles there are: Barbican's five, and those of secure RBAC. */
+export const ROLE_NAMES = [
+  'admin',
+  'manager',
+  'member',
+  'reader',
+  'creator',
+  'observer',
+  'audit',
+  'key-manager:service-admin',
+] as const;
 
 const LENGTH_MAX = 255;
+/** Controls, formats, halves of a pair, separators of lines, and letters that leave no mark. */
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]/u;
+const spellsRole = spellsOneOf(ROLE_NAMES);
 
 export interface Name {
   /** As it is shown: NFC, without blanks at its ends. */
@@ -9,16 +25,23 @@ export interface Name {
   key: string;
 }
 
-/** @throws CofferError `bad_request` for a name that is empty, too long, or holds control characters. */
+/**
+ * @throws CofferError `bad_request` for a name that is empty, too long, holds control characters, or is
+ *   spelled to look like a built-in role.
+ */
 export function parseName(text: string, noun: string): Name {
   const name = text.normalize('NFC').trim();
-  if (name === '' || name.length > LENGTH_MAX || /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u.test(name)) {
+  if (name === '' || name.length > LENGTH_MAX || UNSEEN.test(name)) {
     throw new CofferError(
       'bad_request',
       `A ${noun}'s name has 1 to ${LENGTH_MAX} characters and no control characters.`,
     );
   }
-  return { name, key: nameKey(name) };
+  const key = nameKey(name);
+  if (spellsRole(key)) {
+    throw new CofferError('bad_request', `This ${noun}'s name looks like another: use its plain letters.`);
+  }
+  return { name, key };
 }
 
 /** Compatibility forms too: `ａｄｍｉｎ` is no second `admin`. */

@@ -52,6 +52,16 @@ export async function findProjectByName(
   return rows[0];
 }
 
+export async function findProjectById(db: Queryable, id: string): Promise<ProjectRow | undefined> {
+  const text = `SELECT ${columns('projects')} FROM projects WHERE id = $1`;
+  return (await db.query<ProjectRow>({ name: 'project-of-id', text, values: [id] })).rows[0];
+}
+
+export async function findRoleById(db: Queryable, id: string): Promise<RoleRow | undefined> {
+  const text = `SELECT ${columns('roles')} FROM roles WHERE id = $1`;
+  return (await db.query<RoleRow>({ name: 'role-of-id', text, values: [id] })).rows[0];
+}
+
 export async function findRoleByName(db: Queryable, nameKey: string): Promise<RoleRow | undefined> {
   const { rows } = await db.query<RoleRow>({
     name: 'role-by-name',

@@ -8,13 +8,8 @@ import { type DestinationStream, pino } from 'pino';
 import { bootstrapAdministrator } from '../../src/bootstrap.ts';
 import { loadConfig } from '../../src/config.ts';
 import { createPasswordHasher } from '../../src/crypto/password.ts';
-import {
-  assignRole,
-  createProject,
-  createUser,
-  getProject,
-  getRole,
-} from '../../src/identity/administration.ts';
+import { createProject, createUser, getProject, getRole } from '../../src/identity/administration.ts';
+import { untilCurrent } from '../../src/identity/assignments.ts';
 import { type Installation, openInstallation } from '../../src/installation.ts';
 import { createKeyringFile } from '../../src/keyring/master-keys.ts';
 import { createLog, type Server, startServer } from '../../src/server.ts';
@@ -123,11 +118,17 @@ async function makePerson(
   projectName: string,
 ): Promise<Pick<Person, 'userId' | 'name' | 'password' | 'projectId'>> {
   const parts = { db, keyring, clock: { now: () => new Date() } };
-  const project = await findOrCreateProject(parts, projectName);
   const [name, password] = [`user-${randomUUID()}`, randomBytes(12).toString('base64url')];
-  const user = await createUser(parts, createPasswordHasher(), name, password);
-  for (const role of roles) await assignRole(parts, user, project, await getRole(parts, role));
-  return { userId: user.id, name, password, projectId: project.id };
+  const hasher = createPasswordHasher();
+  return await untilCurrent(async () => {
+    const project = await findOrCreateProject(parts, projectName);
+    const scope = { kind: 'project', id: project.id } as const;
+    const grants = await Promise.all(
+      roles.map(async (role) => ({ scope, project, role: await getRole(parts, role) })),
+    );
+    const user = await createUser(parts, hasher, name, password, { grants });
+    return { userId: user.id, name, password, projectId: project.id };
+  });
 }
 
 /** Several people may be the first of a project at once. */

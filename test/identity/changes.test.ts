@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { deleteRow, openRow, updateRow } from '../../src/db/sealed.ts';
 import type { ProjectRow, UserRow } from '../../src/db/schema.ts';
-import { assignRole, createProject, getProject, getRole } from '../../src/identity/administration.ts';
+import { createProject, getProject, getRole } from '../../src/identity/administration.ts';
+import { assignRole } from '../../src/identity/assignments.ts';
 import { openRevocations } from '../../src/identity/revocations.ts';
 import { digestAssignments, readUser } from '../../src/identity/rights.ts';
 import { openSigningKeys } from '../../src/identity/signing-keys.ts';

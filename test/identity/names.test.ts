@@ -41,3 +41,29 @@ it('finds by its key every name that it lets in, however it is composed', () => 
     { numRuns: rounds(5_000) },
   );
 });
+
+it.each([
+  '\u0430dmin',
+  'adm\u0456n',
+  'Adm1n',
+  'adrnin',
+  'admín',
+  'adm\u0131n',
+  '\u0251dmin',
+  'm\u0435mber',
+  'cre\u0430tor',
+  'k\u0435y-manager:service-admin',
+  'ad\u3164min',
+  '\u2800admin',
+])('refuses %j, which looks like a built-in role', (text) => {
+  for (const noun of ['user', 'project', 'role']) {
+    expect(() => parseName(text, noun)).toThrow(expect.objectContaining({ code: 'bad_request' }));
+  }
+});
+
+it.each(['administrator', 'admins', 'Ольга', 'Ελένη', 'reader-2', 'адмін', 'İstanbul', '管理者', 'مدير'])(
+  'takes %j, which only begins like one or is of another script',
+  (text) => {
+    expect(parseName(text, 'user').name).toBe(text.normalize('NFC'));
+  },
+);

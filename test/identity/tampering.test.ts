@@ -1,6 +1,7 @@
 import { generateKeyPairSync, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { assignRole, getProject, getRole } from '../../src/identity/administration.ts';
+import { getProject, getRole } from '../../src/identity/administration.ts';
+import { assignRole } from '../../src/identity/assignments.ts';
 import { type Person, type StartedCoffer, startCoffer } from '../harness/start-coffer.ts';
 import { forge, headerOf, makeKey } from './signing.ts';
 
