@@ -130,5 +130,5 @@ interface AclIndex {
 export interface Tables extends Omit<SealedRows, 'secrets' | 'signing_keys'> {
   secrets: SecretRow & PayloadBody & AclIndex;
   signing_keys: SigningKeyRow & PayloadBody;
-  login_failures: { user_id: string; failures: bigint; last_failure: Date };
+  password_failures: { user_id: string; source: string; failures: bigint; last_failure: Date };
 }

@@ -3,6 +3,7 @@ import { CofferError } from '../errors.ts';
 import { authenticationRequired } from '../http/errors.ts';
 import { type Actor, expandRoles } from '../policy/actor.ts';
 import { scopeOf, type TokenClaims } from './claims.ts';
+import { isCutOff } from './cut-offs.ts';
 import { type IdentityParts, type Rights, readRights } from './rights.ts';
 
 const AGE_MAX_MS = 5_000;
@@ -45,8 +46,8 @@ export function createActors(parts: IdentityParts, memory: RevisionMemory): Acto
 
   const judge = async (claims: TokenClaims, entry: Entry): Promise<{ actor: Actor; rights: Rights }> => {
     const [rights, roles] = await Promise.all([entry.rights, entry.roles]);
-    if (rights === undefined || isBefore(claims, rights.user.tokens_valid_from)) throw refused();
-    if (isBefore(claims, rights.project?.tokens_valid_from ?? null)) throw refused();
+    if (rights === undefined || isCutOff(claims, rights.user.tokens_valid_from)) throw refused();
+    if (isCutOff(claims, rights.project?.tokens_valid_from ?? null)) throw refused();
     const { user, project, scope } = rights;
     // As in Keystone: a token for a scope in which nothing is left to its user is no token.
     if (scope.kind !== 'unscoped' && rights.roles.length === 0) throw refused();
@@ -75,10 +76,6 @@ export function createActors(parts: IdentityParts, memory: RevisionMemory): Acto
     findAnew: async (claims) => await judge(claims, read(claims)),
     forget: () => entries.clear(),
   };
-}
-
-function isBefore(claims: TokenClaims, validFrom: Date | null): boolean {
-  return validFrom !== null && claims.iat * 1000 < validFrom.getTime();
 }
 
 function refused(): CofferError {

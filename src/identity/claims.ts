@@ -21,10 +21,17 @@ export interface TokenClaims {
   jti: string;
   /** Seconds since 1970. */
   iat: number;
+  /** The milliseconds of `iat`: what ends all tokens of a moment is finer than a second. */
+  ms: number;
   exp: number;
   methods: string[];
   /** The token's own, and for one that came of another that of the first. */
   audit_ids: string[];
+}
+
+/** When it was given, in milliseconds since 1970. */
+export function issuedAt({ iat, ms }: TokenClaims): number {
+  return iat * 1000 + ms;
 }
 
 /** What a token is scoped to. */
@@ -46,8 +53,8 @@ export function readClaims(payload: string, issuer: string): TokenClaims {
   const fields = parseObject(payload);
   // Written back they are the same: no name twice, no blanks, no second spelling of a text.
   const isCompact = Buffer.from(JSON.stringify(fields), 'utf8').toString('base64url') === payload;
-  const { iss, aud, sub, prj: _p, dom: _d, sys: _s, app: _a, jti, iat, exp, ...rest } = fields;
-  const { methods, audit_ids: auditIds, ...others } = rest;
+  const { iss, aud, sub, prj: _p, dom: _d, sys: _s, app: _a, jti, iat, ...rest } = fields;
+  const { ms, exp, methods, audit_ids: auditIds, ...others } = rest;
   const isWhole =
     isCompact &&
     iss === issuer &&
@@ -56,6 +63,9 @@ export function readClaims(payload: string, issuer: string): TokenClaims {
     isOneScope(fields) &&
     isText(jti) &&
     isTime(iat) &&
+    Number.isInteger(ms) &&
+    (ms as number) >= 0 &&
+    (ms as number) < 1000 &&
     isTime(exp) &&
     isTextList(methods) &&
     isTextList(auditIds) &&

@@ -74,7 +74,9 @@ export async function openIdentity(coffer: Coffer, options: { tokenTtlSeconds: n
         throw new CofferError('not_found', 'Could not find token.');
       }
     },
-    revoke: async (claims) => await sessions.revoke(claims),
+    revoke: async (claims) => {
+      if ((await sessions.revoke(claims)) === 'all') actors.forget();
+    },
     listRoles: async () => await listGenuineRoles(coffer),
     listProjects: async (userId) => await listProjectsOf(coffer, userId),
     verificationKeys: () => sessions.verificationKeys(),

@@ -143,6 +143,16 @@ export async function listRevokedTokens(db: Queryable, seconds: number | null): 
   return rows;
 }
 
+/** The user's tokens that were revoked one by one and have not ended. */
+export async function countRevocations(db: Queryable, userId: string): Promise<number> {
+  const { rows } = await db.query<{ count: bigint }>({
+    name: 'revocations-of-user',
+    text: 'SELECT count(*) FROM revoked_tokens WHERE user_id = $1 AND expires > now()',
+    values: [userId],
+  });
+  return Number(rows[0]?.count ?? 0);
+}
+
 /**
  * A token that ended is refused for that: a day later, whatever the clocks, nothing rests on its revocation.
  */

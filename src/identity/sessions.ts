@@ -5,6 +5,8 @@ import { CofferError } from '../errors.ts';
 import { authenticationRequired } from '../http/errors.ts';
 import { IDENTITY_CHANNEL, REVOKED } from './administration.ts';
 import { scopeClaims, type TokenClaims } from './claims.ts';
+import { endTokensOfUser } from './cut-offs.ts';
+import { countRevocations } from './queries.ts';
 import { openRevocations } from './revocations.ts';
 import type { Rights } from './rights.ts';
 import { openSigningKeys } from './signing-keys.ts';
@@ -16,13 +18,18 @@ export interface Sessions {
   issue(rights: Rights, method: string, parent: TokenClaims | undefined): SignedToken;
   /** @throws CofferError `unauthorized`; `unavailable` when revocations are not known. */
   verify(token: string): Promise<TokenClaims>;
-  revoke(claims: TokenClaims): Promise<void>;
+  /**
+   * Ends a token, and with a first one all that came of it. Past so many of one user it ends all of the user.
+   */
+  revoke(claims: TokenClaims): Promise<'one' | 'all'>;
   refreshRevocations(): Promise<void>;
   refreshKeys(): Promise<void>;
   verificationKeys(): readonly SigningKey[];
 }
 
 const TTL_SECONDS_MAX = 8 * 3_600;
+/** Single tokens of one user that may be revoked at a time: every server remembers each until it ends. */
+const REVOCATIONS_MAX = 1_000;
 
 export async function openSessions(coffer: Coffer, ttlSeconds: number): Promise<Sessions> {
   const { clock, keyring } = coffer;
@@ -43,11 +50,13 @@ export async function openSessions(coffer: Coffer, ttlSeconds: number): Promise<
 
   return {
     issue: (rights, method, parent) => {
-      const iat = issueTime(clock.now(), rights);
+      const issued = issueTime(clock.now(), rights);
+      const iat = Math.floor(issued / 1000);
       const claims = {
         sub: rights.user.id,
         ...scopeClaims(rights.scope),
         iat,
+        ms: issued % 1000,
         exp: Math.min(iat + Math.min(ttlSeconds, TTL_SECONDS_MAX), parent?.exp ?? Number.MAX_SAFE_INTEGER),
         methods: [...new Set([...(parent?.methods ?? []), method])],
       };
@@ -63,9 +72,14 @@ export async function openSessions(coffer: Coffer, ttlSeconds: number): Promise<
       return claims;
     },
     revoke: async (claims) => {
+      if ((await countRevocations(coffer.db, claims.sub)) >= REVOCATIONS_MAX) {
+        await endTokensOfUser(coffer, claims.sub);
+        return 'all';
+      }
       await insertRevocation(coffer, claims);
       revocations.add(claims.jti, new Date(claims.exp * 1000));
       await coffer.db.query({ text: `NOTIFY ${IDENTITY_CHANNEL}, '${REVOKED}'` });
+      return 'one';
     },
     refreshRevocations: async () => await revocations.refresh(),
     refreshKeys: async () => await keys.refresh(),
@@ -73,16 +87,10 @@ export async function openSessions(coffer: Coffer, ttlSeconds: number): Promise<
   };
 }
 
-/**
- * `iat` counts whole seconds, `tokens_valid_from` milliseconds: a token of the second in which all before
- * were revoked belongs to the next one, or it would be refused with them.
- */
+/** Now; after the user or project was cut off, not before that. */
 function issueTime(now: Date, { user, project }: Rights): number {
-  const validFrom = Math.max(
-    user.tokens_valid_from?.getTime() ?? 0,
-    project?.tokens_valid_from?.getTime() ?? 0,
-  );
-  return Math.max(Math.floor(now.getTime() / 1000), Math.ceil(validFrom / 1000));
+  const cutOffs = [user.tokens_valid_from, project?.tokens_valid_from];
+  return Math.max(now.getTime(), ...cutOffs.map((at) => at?.getTime() ?? 0));
 }
 
 async function insertRevocation({ db, keyring, clock }: Coffer, claims: TokenClaims): Promise<void> {

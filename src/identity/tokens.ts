@@ -74,7 +74,7 @@ export function createTokens(
     sign: (key, rest, parent) => {
       const jti = randomBytes(ID_BYTES).toString('base64url');
       const first = parent?.audit_ids.at(-1);
-      const { sub, iat, exp, methods, ...scope } = rest;
+      const { sub, iat, ms, exp, methods, ...scope } = rest;
       const claims: TokenClaims = {
         iss: issuer,
         aud: AUDIENCE,
@@ -82,6 +82,7 @@ export function createTokens(
         ...scope,
         jti,
         iat,
+        ms,
         exp: Math.min(exp, Math.floor(key.notAfter.getTime() / 1000)),
         methods,
         audit_ids: first === undefined ? [jti] : [jti, first],

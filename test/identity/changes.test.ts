@@ -3,6 +3,7 @@ import { deleteRow, openRow, updateRow } from '../../src/db/sealed.ts';
 import type { ProjectRow, UserRow } from '../../src/db/schema.ts';
 import { createProject, getProject, getRole } from '../../src/identity/administration.ts';
 import { assignRole } from '../../src/identity/assignments.ts';
+import { endTokensOfProject, endTokensOfUser } from '../../src/identity/cut-offs.ts';
 import { openRevocations } from '../../src/identity/revocations.ts';
 import { digestAssignments, readUser } from '../../src/identity/rights.ts';
 import { openSigningKeys } from '../../src/identity/signing-keys.ts';
@@ -84,19 +85,25 @@ describe.concurrent('within 5 s on every server, a token is no longer taken', ()
     expect(await logInStatus(person)).toBe(201);
   });
 
-  it('of before all of a user were revoked; one of the same second is', async () => {
+  it('of before all of a user were revoked; each given after that is', async () => {
     const person = await makeCreator();
-    await changeUser(person, { tokens_valid_from: new Date() });
-    const fresh = await one.logIn(person.name, person.password, 'demo');
-    await expectEverywhere(401, person);
+    const old = [person.token];
+    for (let round = 0; round < 3; round += 1) {
+      await endTokensOfUser(parts(), person.userId);
+      old.push(await one.logIn(person.name, person.password, 'demo'));
+    }
+    const fresh = old.pop() ?? '';
+    for (const token of old) await expectEverywhere(401, { ...person, token });
     await expectEverywhere(200, { ...person, token: fresh });
   });
 
-  it('of before all of a project were revoked', async () => {
+  it('of before all of a project were revoked, though it was dated past those of its user', async () => {
     const person = await makeCreator('revoking');
-    await changeProject('revoking', { tokens_valid_from: new Date() });
-    await expectEverywhere(401, person);
+    await endTokensOfUser(parts(), person.userId);
+    const dated = await one.logIn(person.name, person.password, 'revoking');
+    await endTokensOfProject(parts(), async () => await getProject(parts(), 'revoking'));
     const fresh = await one.logIn(person.name, person.password, 'revoking');
+    for (const token of [person.token, dated]) await expectEverywhere(401, { ...person, token });
     await expectEverywhere(200, { ...person, token: fresh });
   });
 

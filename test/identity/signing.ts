@@ -42,6 +42,7 @@ export const wholeClaims = () => ({
   prj: 'project-1',
   jti: 'jti-1',
   iat: SECONDS,
+  ms: 0,
   exp: SECONDS + 60,
   methods: ['password'],
   audit_ids: ['jti-1'],

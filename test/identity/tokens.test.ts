@@ -7,7 +7,14 @@ import { rounds } from '../harness/rounds.ts';
 import { encode, forge, headerOf, ISSUER, makeKey, NOW, SECONDS, wholeClaims } from './signing.ts';
 
 const key = await makeKey('key-1');
-const grant = { sub: 'user-1', prj: 'project-1', iat: SECONDS, exp: SECONDS + 60, methods: ['password'] };
+const grant = {
+  sub: 'user-1',
+  prj: 'project-1',
+  iat: SECONDS,
+  ms: 123,
+  exp: SECONDS + 60,
+  methods: ['password'],
+};
 let known: Map<string, SigningKey>;
 let tokens: Tokens;
 
@@ -30,6 +37,7 @@ describe('a token of ours', () => {
       'prj',
       'jti',
       'iat',
+      'ms',
       'exp',
       'methods',
       'audit_ids',
@@ -178,7 +186,7 @@ describe('of tokens that others make', () => {
     }
   });
 
-  const names = ['iss', 'aud', 'sub', 'jti', 'iat', 'exp', 'methods', 'audit_ids'] as const;
+  const names = ['iss', 'aud', 'sub', 'jti', 'iat', 'ms', 'exp', 'methods', 'audit_ids'] as const;
   it.each(names)('refuses one without %s', (name) => {
     const { [name]: _left, ...rest } = wholeClaims();
     isRefused(forge(key, headerOf(key), rest));
@@ -199,7 +207,13 @@ describe('of tokens that others make', () => {
     for (const value of wrong) {
       const isGood = (name === 'sub' || name === 'prj') && value === 'x';
       const isList = name === 'methods' && Array.isArray(value) && value.length === 1 && value[0] === 'x';
-      if (isGood || isList || (typeof good === 'number' && value === SECONDS)) continue;
+      if (
+        isGood ||
+        isList ||
+        (name === 'ms' && value === 0) ||
+        (typeof good === 'number' && value === SECONDS)
+      )
+        continue;
       isRefused(forge(key, headerOf(key), { ...wholeClaims(), [name]: value }));
     }
   });

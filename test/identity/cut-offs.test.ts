@@ -1,0 +1,38 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { cutOff, isCutOff } from '../../src/identity/cut-offs.ts';
+import { rounds } from '../harness/rounds.ts';
+import { wholeClaims } from './signing.ts';
+
+const claimsAt = (ms: number) => ({ ...wholeClaims(), iat: Math.floor(ms / 1000), ms: ms % 1000 });
+
+describe('a cut-off', () => {
+  it('ends every token given until then, by a server whose clock is a second ahead too, and none after', () => {
+    // Times of cut-offs, and of tokens between them; each token is dated by the newest cut-off of its time.
+    const steps = fc.array(fc.tuple(fc.nat(1_500), fc.boolean(), fc.nat(999)), { minLength: 1, maxLength: 40 });
+    fc.assert(
+      fc.property(steps, (events) => {
+        let now = 1_700_000_000_000;
+        let validFrom: Date | null = null;
+        let living: number[] = [];
+        for (const [pause, cuts, ahead] of events) {
+          now += pause;
+          if (cuts) {
+            validFrom = cutOff(new Date(now), validFrom);
+            for (const issued of living) expect(isCutOff(claimsAt(issued), validFrom)).toBe(true);
+            living = [];
+            continue;
+          }
+          const issued = Math.max(now + ahead, validFrom?.getTime() ?? 0);
+          expect(isCutOff(claimsAt(issued), validFrom)).toBe(false);
+          living.push(issued);
+        }
+      }),
+      { numRuns: rounds(2_000) },
+    );
+  });
+
+  it('is not there where nothing was cut off', () => {
+    expect(isCutOff(claimsAt(1), null)).toBe(false);
+  });
+});
