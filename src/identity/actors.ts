@@ -3,7 +3,7 @@ import { CofferError } from '../errors.ts';
 import { authenticationRequired } from '../http/errors.ts';
 import { type Actor, expandRoles } from '../policy/actor.ts';
 import { scopeOf, type TokenClaims } from './claims.ts';
-import { isCutOff } from './cut-offs.ts';
+import { isFromBefore } from './valid-from.ts';
 import { type IdentityParts, type Rights, readRights } from './rights.ts';
 
 const AGE_MAX_MS = 5_000;
@@ -46,8 +46,8 @@ export function createActors(parts: IdentityParts, memory: RevisionMemory): Acto
 
   const judge = async (claims: TokenClaims, entry: Entry): Promise<{ actor: Actor; rights: Rights }> => {
     const [rights, roles] = await Promise.all([entry.rights, entry.roles]);
-    if (rights === undefined || isCutOff(claims, rights.user.tokens_valid_from)) throw refused();
-    if (isCutOff(claims, rights.project?.tokens_valid_from ?? null)) throw refused();
+    if (rights === undefined || isFromBefore(claims, rights.user.tokens_valid_from)) throw refused();
+    if (isFromBefore(claims, rights.project?.tokens_valid_from ?? null)) throw refused();
     const { user, project, scope } = rights;
     // As in Keystone: a token for a scope in which nothing is left to its user is no token.
     if (scope.kind !== 'unscoped' && rights.roles.length === 0) throw refused();

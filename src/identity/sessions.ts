@@ -5,7 +5,7 @@ import { CofferError } from '../errors.ts';
 import { authenticationRequired } from '../http/errors.ts';
 import { IDENTITY_CHANNEL, REVOKED } from './administration.ts';
 import { scopeClaims, type TokenClaims } from './claims.ts';
-import { endTokensOfUser } from './cut-offs.ts';
+import { endTokensOfUser } from './end-tokens.ts';
 import { countRevocations } from './queries.ts';
 import { openRevocations } from './revocations.ts';
 import type { Rights } from './rights.ts';
@@ -87,10 +87,10 @@ export async function openSessions(coffer: Coffer, ttlSeconds: number): Promise<
   };
 }
 
-/** Now; after the user or project was cut off, not before that. */
+/** Now; after all of the user or project were ended, not before that. */
 function issueTime(now: Date, { user, project }: Rights): number {
-  const cutOffs = [user.tokens_valid_from, project?.tokens_valid_from];
-  return Math.max(now.getTime(), ...cutOffs.map((at) => at?.getTime() ?? 0));
+  const validFrom = [user.tokens_valid_from, project?.tokens_valid_from];
+  return Math.max(now.getTime(), ...validFrom.map((at) => at?.getTime() ?? 0));
 }
 
 async function insertRevocation({ db, keyring, clock }: Coffer, claims: TokenClaims): Promise<void> {

@@ -1,5 +1,6 @@
 import { createPublicKey, verify } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { insertRow, sealRow } from '../../src/db/sealed.ts';
 import { type Person, type StartedCoffer, startCoffer } from '../harness/start-coffer.ts';
 import type { Reply } from './raw-http.ts';
 
@@ -274,6 +275,35 @@ describe('a token', () => {
     expect((await creator.client.delete(TOKENS, about(first))).status).toBe(204);
     expect((await coffer.stranger.get('/v1/secrets', with_(second))).status).toBe(401);
     expect((await coffer.stranger.get('/v1/secrets', with_(other))).status).toBe(200);
+  });
+
+  it('that is the thousandth to be revoked of a user takes all of the user along', async () => {
+    const { client, userId, ...user } = await coffer.person(['creator'], 'demo');
+    const { db, keyring } = coffer.installation;
+    const now = new Date();
+    const common = { user_id: userId, created: now, updated: now, revision: 1n, epoch: 1n };
+    const expires = new Date(now.getTime() + 3_600_000);
+    const rows = Array.from({ length: 999 }, async (_, n) => {
+      const row = { ...common, id: `${userId}-${n}`, expires };
+      await insertRow(db, 'revoked_tokens', await sealRow(keyring, 'revoked_tokens', row));
+    });
+    await Promise.all(rows);
+    const [first, second, third] = await Promise.all(
+      Array.from({ length: 3 }, async () => await coffer.logIn(user.name, user.password, 'demo')),
+    );
+    const statusOf = async (token = '') =>
+      (await coffer.stranger.get('/v1/secrets', { headers: { 'x-auth-token': token } })).status;
+    expect((await client.delete(TOKENS, about(first ?? ''))).status).toBe(204);
+    expect([await statusOf(first), await statusOf(third)]).toEqual([401, 200]);
+    expect((await client.delete(TOKENS, about(second ?? ''))).status).toBe(204);
+    expect([await statusOf(second), await statusOf(third)]).toEqual([401, 401]);
+    const anew = await coffer.logIn(user.name, user.password, 'demo');
+    expect(await statusOf(anew)).toBe(200);
+    const { rows: counted } = await db.query<{ count: bigint }>({
+      text: 'SELECT count(*) FROM revoked_tokens WHERE user_id = $1',
+      values: [userId],
+    });
+    expect(counted[0]?.count).toBe(1_000n);
   });
 
   it('without a project is none to the key manager', async () => {

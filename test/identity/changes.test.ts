@@ -3,7 +3,7 @@ import { deleteRow, openRow, updateRow } from '../../src/db/sealed.ts';
 import type { ProjectRow, UserRow } from '../../src/db/schema.ts';
 import { createProject, getProject, getRole } from '../../src/identity/administration.ts';
 import { assignRole } from '../../src/identity/assignments.ts';
-import { endTokensOfProject, endTokensOfUser } from '../../src/identity/cut-offs.ts';
+import { endTokensOfProject, endTokensOfUser } from '../../src/identity/end-tokens.ts';
 import { openRevocations } from '../../src/identity/revocations.ts';
 import { digestAssignments, readUser } from '../../src/identity/rights.ts';
 import { openSigningKeys } from '../../src/identity/signing-keys.ts';
@@ -101,7 +101,7 @@ describe.concurrent('within 5 s on every server, a token is no longer taken', ()
     const person = await makeCreator('revoking');
     await endTokensOfUser(parts(), person.userId);
     const dated = await one.logIn(person.name, person.password, 'revoking');
-    await endTokensOfProject(parts(), async () => await getProject(parts(), 'revoking'));
+    await endTokensOfProject(parts(), person.projectId);
     const fresh = await one.logIn(person.name, person.password, 'revoking');
     for (const token of [person.token, dated]) await expectEverywhere(401, { ...person, token });
     await expectEverywhere(200, { ...person, token: fresh });

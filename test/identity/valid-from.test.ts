@@ -1,15 +1,18 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { cutOff, isCutOff } from '../../src/identity/cut-offs.ts';
+import { isFromBefore, nextValidFrom } from '../../src/identity/valid-from.ts';
 import { rounds } from '../harness/rounds.ts';
 import { wholeClaims } from './signing.ts';
 
 const claimsAt = (ms: number) => ({ ...wholeClaims(), iat: Math.floor(ms / 1000), ms: ms % 1000 });
 
-describe('a cut-off', () => {
-  it('ends every token given until then, by a server whose clock is a second ahead too, and none after', () => {
+describe('the moment from which on tokens count', () => {
+  it('is past every token given until then, by a server whose clock is a second ahead too, and none after', () => {
     // Times of cut-offs, and of tokens between them; each token is dated by the newest cut-off of its time.
-    const steps = fc.array(fc.tuple(fc.nat(1_500), fc.boolean(), fc.nat(999)), { minLength: 1, maxLength: 40 });
+    const steps = fc.array(fc.tuple(fc.nat(1_500), fc.boolean(), fc.nat(999)), {
+      minLength: 1,
+      maxLength: 40,
+    });
     fc.assert(
       fc.property(steps, (events) => {
         let now = 1_700_000_000_000;
@@ -18,13 +21,13 @@ describe('a cut-off', () => {
         for (const [pause, cuts, ahead] of events) {
           now += pause;
           if (cuts) {
-            validFrom = cutOff(new Date(now), validFrom);
-            for (const issued of living) expect(isCutOff(claimsAt(issued), validFrom)).toBe(true);
+            validFrom = nextValidFrom(new Date(now), validFrom);
+            for (const issued of living) expect(isFromBefore(claimsAt(issued), validFrom)).toBe(true);
             living = [];
             continue;
           }
           const issued = Math.max(now + ahead, validFrom?.getTime() ?? 0);
-          expect(isCutOff(claimsAt(issued), validFrom)).toBe(false);
+          expect(isFromBefore(claimsAt(issued), validFrom)).toBe(false);
           living.push(issued);
         }
       }),
@@ -33,6 +36,6 @@ describe('a cut-off', () => {
   });
 
   it('is not there where nothing was cut off', () => {
-    expect(isCutOff(claimsAt(1), null)).toBe(false);
+    expect(isFromBefore(claimsAt(1), null)).toBe(false);
   });
 });
