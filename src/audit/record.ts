@@ -30,3 +30,39 @@ export function recordDecision(log: Logger, caller: Caller, decision: Decision):
     'decision',
   );
 }
+
+/** One log-in that was granted or refused. */
+export interface LoginRecord {
+  allowed: boolean;
+  /** The id of who was resolved; never what was typed, which may be a password in the wrong field. */
+  userId: string | null;
+  method: string;
+  /** The address that it came from. */
+  source: string;
+  /** Of the token that was given. */
+  projectId: string | null;
+  tokenId: string | null;
+  requestId: string;
+  /** Too many wrong passwords: this one was not looked at. */
+  isHeld: boolean;
+}
+
+/** Reports a log-in as one structured log line, beside the decisions. */
+export function recordLogin(log: Logger, login: LoginRecord): void {
+  log.info(
+    {
+      audit: {
+        action: 'identity:log_in',
+        outcome: login.allowed ? 'allowed' : 'refused',
+        user: login.userId ?? 'unknown',
+        method: login.method,
+        source: login.source,
+        project: login.projectId,
+        token: login.tokenId,
+        ...(login.isHeld ? { held: true } : {}),
+        request: login.requestId,
+      },
+    },
+    'log-in',
+  );
+}

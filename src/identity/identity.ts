@@ -11,6 +11,7 @@ import { createActors } from './actors.ts';
 import { getProject, IDENTITY_CHANNEL, REVOKED } from './administration.ts';
 import type { TokenClaims } from './claims.ts';
 import type { LoginRequest, WantedScope } from './keystone-requests.ts';
+import { type LoginAttempt, type LoginOrigin, recordedLogin } from './login-attempt.ts';
 import { createPasswordLogin } from './password-login.ts';
 import { listRoles } from './queries.ts';
 import { type IdentityParts, readRights, readUser, type Rights, type TokenScope } from './rights.ts';
@@ -24,7 +25,7 @@ export interface KnownToken {
 
 export interface Identity {
   authenticate(token: string): Promise<Actor>;
-  login(request: LoginRequest): Promise<SignedToken & KnownToken>;
+  login(request: LoginRequest, origin: LoginOrigin): Promise<SignedToken & KnownToken>;
   /** @throws CofferError `not_found` for a token that is not valid. */
   describe(token: string): Promise<KnownToken>;
   /** Ends a token before its time, and with a first one all that came of it, on every server within 5 s. */
@@ -48,14 +49,15 @@ export async function openIdentity(coffer: Coffer, options: { tokenTtlSeconds: n
   const logInByPassword = createPasswordLogin(coffer, createPasswordHasher(), memory);
   const stop = keepCurrent(coffer, sessions, () => actors.forget());
 
-  const logIn = async (request: LoginRequest): Promise<SignedToken & KnownToken> => {
+  const logIn = async (request: LoginRequest, attempt: LoginAttempt): Promise<SignedToken & KnownToken> => {
     const { password } = request;
     if (password !== undefined) {
-      const user = await logInByPassword(password.user, password.password);
+      const user = await logInByPassword(password.user, password.password, attempt);
       const rights = await readScope(coffer, memory, request, user.id);
       return { ...sessions.issue(rights, 'password', undefined), rights };
     }
     const parent = await sessions.verify(request.token ?? '');
+    attempt.userId = parent.sub;
     await actors.findAnew(parent);
     requireRescoping(parent, request.scope);
     const rights = await readScope(coffer, memory, request, parent.sub);
@@ -64,7 +66,10 @@ export async function openIdentity(coffer: Coffer, options: { tokenTtlSeconds: n
 
   return {
     authenticate: async (token) => (await actors.find(await sessions.verify(token))).actor,
-    login: logIn,
+    login: async (request, origin) => {
+      const method = request.password === undefined ? 'token' : 'password';
+      return await recordedLogin(coffer, origin, method, async (attempt) => await logIn(request, attempt));
+    },
     describe: async (token) => {
       try {
         const claims = await sessions.verify(token);

@@ -6,13 +6,14 @@ import { CofferError } from '../errors.ts';
 import { authenticationRequired } from '../http/errors.ts';
 import { getUser } from './administration.ts';
 import type { Named } from './keystone-requests.ts';
+import { countedSource, type LoginAttempt } from './login-attempt.ts';
 import { countLoginFailure, findUser, forgetLoginFailures, isThrottled } from './queries.ts';
 import type { IdentityParts } from './rights.ts';
 
 /** Where failures are counted that are no user's, so that they cost what a user's do. No user has this id. */
 const NOBODY = '';
 
-export type PasswordLogin = (user: Named, password: string) => Promise<UserRow>;
+export type PasswordLogin = (user: Named, password: string, attempt: LoginAttempt) => Promise<UserRow>;
 
 /**
  * Gives the user whose password it is. Who is unknown, disabled or held back, and a wrong password, get the
@@ -24,21 +25,36 @@ export function createPasswordLogin(
   memory: RevisionMemory,
 ): PasswordLogin {
   const { db } = parts;
-  return async (named, password) => {
-    const user = await findNamedUser(parts, named);
-    if (user !== undefined) memory.check('users', user);
-    const isHeld = await isThrottled(db, user?.id ?? NOBODY);
+  return async (named, password, attempt) => {
+    const source = countedSource(attempt.source);
+    const user = await findNewestUser(parts, memory, named);
+    attempt.userId = user?.id ?? null;
+    const isHeld = await isThrottled(db, user?.id ?? NOBODY, source);
+    attempt.isHeld = isHeld;
     const isLong = Buffer.byteLength(password) > PASSWORD_BYTES_MAX;
     const hashed = user?.enabled === true && !isHeld && !isLong ? user.password_hash : null;
     const matches = await passwords.verify(hashed, isLong ? '' : password);
     if (user === undefined || !matches) {
       // Who is held back stays so no longer for trying.
-      await countLoginFailure(db, isHeld ? NOBODY : (user?.id ?? NOBODY));
+      await countLoginFailure(db, isHeld ? NOBODY : (user?.id ?? NOBODY), source);
       throw new CofferError('unauthorized', authenticationRequired);
     }
-    await forgetLoginFailures(db, user.id);
+    await forgetLoginFailures(db, user.id, source);
     return user;
   };
+}
+
+/** An answer that a newer one overtook looks like an older row put back: it is asked for once more. */
+async function findNewestUser(
+  parts: IdentityParts,
+  memory: RevisionMemory,
+  named: Named,
+): Promise<UserRow | undefined> {
+  const user = await findNamedUser(parts, named);
+  if (user === undefined || !memory.isOlder('users', user)) return user;
+  const again = await findNamedUser(parts, named);
+  if (again !== undefined) memory.check('users', again);
+  return again;
 }
 
 async function findNamedUser(parts: IdentityParts, named: Named): Promise<UserRow | undefined> {

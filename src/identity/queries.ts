@@ -167,31 +167,41 @@ export async function deleteEndedRevocations(db: Queryable): Promise<void> {
 const LOCK_AFTER = 10;
 const LOCK_SECONDS = 60;
 
-/** Whether the user has failed too often of late. The database counts. */
-export async function isThrottled(db: Queryable, userId: string): Promise<boolean> {
+/** Whether the user has failed too often of late, from there. The database counts. */
+export async function isThrottled(db: Queryable, userId: string, source: string): Promise<boolean> {
   const { rows } = await db.query({
     name: 'login-throttled',
-    text: `SELECT FROM login_failures WHERE user_id = $1 AND failures >= ${LOCK_AFTER}
+    text: `SELECT FROM password_failures WHERE user_id = $1 AND source = $2 AND failures >= ${LOCK_AFTER}
       AND last_failure > now() - interval '${LOCK_SECONDS} seconds'`,
-    values: [userId],
+    values: [userId, source],
   });
   return rows.length > 0;
 }
 
-export async function countLoginFailure(db: Queryable, userId: string): Promise<void> {
+export async function countLoginFailure(db: Queryable, userId: string, source: string): Promise<void> {
   await db.query({
     name: 'login-failed',
-    text: `INSERT INTO login_failures AS known (user_id, failures, last_failure) VALUES ($1, 1, now())
-      ON CONFLICT (user_id) DO UPDATE SET last_failure = now(), failures =
+    text: `INSERT INTO password_failures AS known (user_id, source, failures, last_failure)
+      VALUES ($1, $2, 1, now())
+      ON CONFLICT (user_id, source) DO UPDATE SET last_failure = now(), failures =
         CASE WHEN known.last_failure < now() - interval '${LOCK_SECONDS} seconds' THEN 1 ELSE known.failures + 1 END`,
-    values: [userId],
+    values: [userId, source],
   });
 }
 
-export async function forgetLoginFailures(db: Queryable, userId: string): Promise<void> {
+export async function forgetLoginFailures(db: Queryable, userId: string, source: string): Promise<void> {
   await db.query({
     name: 'login-succeeded',
-    text: 'DELETE FROM login_failures WHERE user_id = $1',
-    values: [userId],
+    text: 'DELETE FROM password_failures WHERE user_id = $1 AND source = $2',
+    values: [userId, source],
+  });
+}
+
+/** What no longer holds anybody back. */
+export async function deleteOldLoginFailures(db: Queryable): Promise<void> {
+  await db.query({
+    name: 'delete-old-login-failures',
+    text: `DELETE FROM password_failures WHERE last_failure < now() - interval '${LOCK_SECONDS} seconds'`,
+    values: [],
   });
 }

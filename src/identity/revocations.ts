@@ -1,6 +1,6 @@
 import { openRow } from '../db/sealed.ts';
 import { CofferError } from '../errors.ts';
-import { deleteEndedRevocations, listRevokedTokens } from './queries.ts';
+import { deleteEndedRevocations, deleteOldLoginFailures, listRevokedTokens } from './queries.ts';
 import type { IdentityParts } from './rights.ts';
 
 export interface Revocations {
@@ -47,6 +47,7 @@ export async function openRevocations(parts: IdentityParts): Promise<Revocations
     const now = parts.clock.now().getTime();
     for (const [jti, end] of ends) if (end < now) ends.delete(jti);
     await deleteEndedRevocations(parts.db);
+    await deleteOldLoginFailures(parts.db);
   };
   // One reading at a time; all who ask during it share one more, which sees what they were told of.
   const refresh = async (): Promise<void> => {

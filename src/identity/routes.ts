@@ -72,7 +72,8 @@ function registerTokens(app: FastifyInstance, coffer: Coffer, identity: Identity
   };
 
   app.post<{ Querystring: Query }>(TOKENS, { config: { public: true } }, async (request, reply) => {
-    const issued = await identity.login(parseLogin(await readJson(request, coffer.limits.bodyBytesMax)));
+    const login = parseLogin(await readJson(request, coffer.limits.bodyBytesMax));
+    const issued = await identity.login(login, { source: request.ip, requestId: request.id });
     reply.code(201).header('x-subject-token', issued.token).header('vary', 'X-Auth-Token');
     return await describe(issued, request.query);
   });

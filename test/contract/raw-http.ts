@@ -6,6 +6,8 @@ interface Asked {
   body?: unknown;
   /** The microversion. */
   version?: string;
+  /** The address of this machine that the request comes from. */
+  localAddress?: string;
 }
 
 export interface Reply {
@@ -36,7 +38,7 @@ export function rawClient(base: string, token: string | undefined): Client {
     const url = /^https?:/.test(path) ? `${base}${new URL(path).pathname}` : `${base}${path}`;
     const { body, headers } = encode(asked);
     if (token !== undefined) headers['x-auth-token'] ??= token;
-    return await exchange(method, url, headers, body);
+    return await exchange(method, url, { headers, localAddress: asked.localAddress }, body);
   };
   return {
     send,
@@ -69,11 +71,11 @@ function encode(asked: Asked): { body: Uint8Array | undefined; headers: Record<s
 async function exchange(
   method: string,
   url: string,
-  headers: Record<string, string>,
+  from: { headers: Record<string, string>; localAddress: string | undefined },
   body: Uint8Array | undefined,
 ): Promise<Reply> {
   return await new Promise((resolve, reject) => {
-    const outgoing = request(url, { method, headers, agent }, (response) => {
+    const outgoing = request(url, { method, ...from, agent }, (response) => {
       const chunks: Buffer[] = [];
       response.on('data', (chunk: Buffer) => chunks.push(chunk));
       response.on('error', reject);

@@ -155,12 +155,18 @@ describe('whoever holds the database', () => {
   });
 
   it('cannot open a way in by the count of failures', async () => {
-    await insert('login_failures', { user_id: victim.userId, failures: -5, last_failure: new Date() });
+    const source = '127.0.0.1';
+    await insert('password_failures', {
+      user_id: victim.userId,
+      source,
+      failures: -5,
+      last_failure: new Date(),
+    });
     expect((await logInVictim('wrong')).status).toBe(401);
-    await tamper(`UPDATE login_failures SET failures = 1000000 WHERE user_id = $1`, [victim.userId]);
+    await tamper(`UPDATE password_failures SET failures = 1000000 WHERE user_id = $1`, [victim.userId]);
     expect((await logInVictim()).status).toBe(401);
     expect((await victim.client.get('/v1/secrets')).status).toBe(200);
-    await tamper('DELETE FROM login_failures WHERE user_id = $1', [victim.userId]);
+    await tamper('DELETE FROM password_failures WHERE user_id = $1', [victim.userId]);
     expect((await logInVictim()).status).toBe(201);
   });
 });
