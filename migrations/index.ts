@@ -1,5 +1,6 @@
 import { initial } from './0001_initial.ts';
 import { sharing } from './0005_sharing.ts';
+import { containers } from './0006_containers.ts';
 import { revocations } from './0009_revocations.ts';
 
 export interface Migration {
@@ -9,4 +10,4 @@ export interface Migration {
 }
 
 /** In order, append only: a migration that has been released is never changed. */
-export const MIGRATIONS: readonly Migration[] = [initial, sharing, revocations];
+export const MIGRATIONS: readonly Migration[] = [initial, sharing, containers, revocations];

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { registerAclRoutes } from './acl/routes.ts';
 import type { Coffer } from './coffer.ts';
+import { registerContainerRoutes } from './containers/routes.ts';
 import { CofferError } from './errors.ts';
 import type { Metrics } from './health/metrics.ts';
 import { type HealthOptions, registerHealthRoutes } from './health/routes.ts';
@@ -37,6 +38,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   registerSecretRoutes(app, coffer);
   registerMetadataRoutes(app, coffer);
   registerAclRoutes(app, coffer, secretAcls);
+  registerContainerRoutes(app, coffer, async () => new Map());
   return app;
 }
 

@@ -39,5 +39,7 @@ export interface Coffer {
   wake(job: string): void;
   /** Base of every reference: no trailing slash, no version. */
   publicUrl: string;
+  /** Bases that references had before: clients keep them. */
+  formerUrls: readonly string[];
   region: string;
 }

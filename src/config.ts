@@ -14,6 +14,7 @@ export interface Config {
   listen: ListenAddress;
   /** Without a slash at its end. */
   publicUrl: string;
+  formerUrls: readonly string[];
   region: string;
   rules: RuleSetName;
   tls: TlsFiles | undefined;
@@ -69,7 +70,7 @@ export function loadConfig(sources: Sources): LoadedConfig {
 
   // Each has a default or was parsed, or there would have been a problem.
   const { configFile: _, tlsCertificateFile: _c, tlsKeyFile: _k, ...rest } = values as Required<Values>;
-  const config = { ...rest, publicUrl, tls } as Config;
+  const config = { ...rest, publicUrl, formerUrls: values.formerUrls ?? [], tls } as Config;
   const all = { ...values, publicUrl };
   const origins = settingKeys.map((key) => originOf(key, given.get(key), all));
   return { config, origins };

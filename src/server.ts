@@ -68,6 +68,7 @@ export function createCoffer(
     rules: config.rules,
     wake: (job) => worker.wake(job),
     publicUrl: config.publicUrl,
+    formerUrls: config.formerUrls,
     region: config.region,
   };
 }

@@ -90,6 +90,10 @@ export const baseUrl: Parse<string> = (value) => {
   return `${url.origin}${url.pathname.replace(/\/+$/, '')}`;
 };
 
+/** Base URLs with commas between them. */
+export const baseUrls: Parse<readonly string[]> = (value, cwd) =>
+  value.split(',').map((url) => baseUrl(url.trim(), cwd));
+
 /** The URL with `***` in place of each password; all of it hidden when it cannot be taken apart. */
 export function hideDatabasePassword(value: string): string {
   const url = parseDatabaseUrl(value);

@@ -58,6 +58,12 @@ export const settings = {
     otherwise: 'from COFFER_LISTEN and TLS',
     parse: parse.baseUrl,
   }),
+  formerUrls: setting({
+    name: 'COFFER_FORMER_URLS',
+    description: 'Public URLs of before, with commas between: references under them still work in requests.',
+    otherwise: 'none',
+    parse: parse.baseUrls,
+  }),
   region: setting({
     name: 'COFFER_REGION',
     description: 'The region of the service catalog.',

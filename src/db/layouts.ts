@@ -143,6 +143,23 @@ export const LAYOUTS: { readonly [T in SealedTable]: readonly Layout[] } = {
       ],
     },
   ],
+  containers: [
+    {
+      number: 1,
+      migration: 6,
+      columns: [
+        ['id', 'uuid'],
+        ['project_id', 'text'],
+        ['creator_id', 'text'],
+        ['name', 'text'],
+        ['type', 'text'],
+        ['status', 'text'],
+        ['slots', 'bytea'],
+        ['acl', 'bytea'],
+        ...LAST,
+      ],
+    },
+  ],
 };
 
 /**

@@ -101,6 +101,17 @@ export interface SecretRow extends SealedColumns {
   dek: Uint8Array | null;
 }
 
+export interface ContainerRow extends SealedColumns {
+  id: string;
+  project_id: string;
+  creator_id: string | null;
+  name: string | null;
+  type: string;
+  status: string;
+  slots: Uint8Array;
+  acl: Uint8Array | null;
+}
+
 export interface SealedRows {
   projects: ProjectRow;
   keks: KekRow;
@@ -110,6 +121,7 @@ export interface SealedRows {
   signing_keys: SigningKeyRow;
   revoked_tokens: RevokedTokenRow;
   secrets: SecretRow;
+  containers: ContainerRow;
 }
 
 export type SealedTable = keyof SealedRows;

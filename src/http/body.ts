@@ -50,6 +50,11 @@ export async function readBody(request: FastifyRequest, bytesMax: number): Promi
 /** Under `/v1` too large is malformed, because Barbican parses the part that it read; elsewhere it is 413. */
 export async function readJson(request: FastifyRequest, bytesMax: number): Promise<unknown> {
   requireContentType(request, ['application/json']);
+  return await readJsonOfAnyType(request, bytesMax);
+}
+
+/** `readJson` for the one operation that never asked for a Content-Type. */
+export async function readJsonOfAnyType(request: FastifyRequest, bytesMax: number): Promise<unknown> {
   try {
     const bytes = await readBody(request, bytesMax);
     try {

@@ -48,19 +48,25 @@ export function refusals(...statuses: readonly number[]): Documentation {
 
 /** What `checkObject` checks, as JSON Schema: the description cannot differ from the check. */
 export function describeObject({ properties, closed }: ObjectSchema): Documentation {
-  const required = Object.keys(properties).filter((name) => properties[name]?.required);
   return {
     type: 'object',
-    properties: Object.fromEntries(
-      Object.entries(properties).map(([name, rule]) => [name, describeProperty(rule)]),
-    ),
-    ...(required.length > 0 ? { required } : {}),
+    ...describeProperties(properties),
     ...(closed ? { additionalProperties: false } : {}),
   };
 }
 
+function describeProperties(properties: ObjectSchema['properties']): Documentation {
+  const required = Object.keys(properties).filter((name) => properties[name]?.required);
+  return {
+    properties: Object.fromEntries(
+      Object.entries(properties).map(([name, rule]) => [name, describeProperty(rule)]),
+    ),
+    ...(required.length > 0 ? { required } : {}),
+  };
+}
+
 function describeProperty(rule: PropertyRule): Documentation {
-  const { types, lengthMin, lengthMax, minimum, maximum, oneOf } = rule;
+  const { types, lengthMin, lengthMax, minimum, maximum, oneOf, items, properties } = rule;
   return {
     type: types.length === 1 ? types[0] : types,
     ...(lengthMin === undefined ? {} : { minLength: lengthMin }),
@@ -68,5 +74,7 @@ function describeProperty(rule: PropertyRule): Documentation {
     ...(minimum === undefined ? {} : { minimum }),
     ...(maximum === undefined ? {} : { maximum }),
     ...(oneOf === undefined ? {} : { enum: oneOf }),
+    ...(items === undefined ? {} : { items: describeProperty(items) }),
+    ...(properties === undefined ? {} : describeProperties(properties)),
   };
 }

@@ -1,10 +1,15 @@
 import type { FastifyRequest } from 'fastify';
-import { readJson } from './body.ts';
+import { readJson, readJsonOfAnyType } from './body.ts';
 
 /**
  * The JSON body, read when it is first asked for and once: an operation that is tried again gets the same.
  */
-export function onceJson(request: FastifyRequest, bytesMax: number): () => Promise<unknown> {
+export function onceJson(
+  request: FastifyRequest,
+  bytesMax: number,
+  { anyType = false } = {},
+): () => Promise<unknown> {
+  const read = anyType ? readJsonOfAnyType : readJson;
   let body: Promise<unknown> | undefined;
-  return async () => await (body ??= readJson(request, bytesMax));
+  return async () => await (body ??= read(request, bytesMax));
 }

@@ -11,6 +11,10 @@ export interface PropertyRule {
   maximum?: number;
   oneOf?: readonly string[];
   required?: true;
+  /** Of each element of an array. */
+  items?: PropertyRule;
+  /** Of an object, in the order in which they are checked. */
+  properties?: Readonly<Record<string, PropertyRule>>;
   /** The value may be a secret: the message says what is wrong with it without showing it. */
   withheld?: true;
 }
@@ -83,6 +87,27 @@ function failure(rule: PropertyRule, value: unknown): string | undefined {
   }
   if (rule.oneOf !== undefined && !rule.oneOf.includes(value as string)) {
     return `${shown} is not one of ${repr(rule.oneOf)}`;
+  }
+  return failureWithin(rule, value);
+}
+
+/** What is wrong inside: the message names the property at the top all the same. */
+function failureWithin({ items, properties }: PropertyRule, value: unknown): string | undefined {
+  if (items !== undefined && Array.isArray(value)) {
+    return first(value, (item) => failure(items, item));
+  }
+  if (properties === undefined || !isOfType(value, 'object')) return undefined;
+  const object = value as Record<string, unknown>;
+  return first(Object.entries(properties), ([name, rule]) => {
+    if (Object.hasOwn(object, name)) return failure(rule, object[name]);
+    return rule.required ? `${repr(name)} is a required property` : undefined;
+  });
+}
+
+function first<T>(items: readonly T[], check: (item: T) => string | undefined): string | undefined {
+  for (const item of items) {
+    const reason = check(item);
+    if (reason !== undefined) return reason;
   }
   return undefined;
 }

@@ -14,6 +14,14 @@ export function stripText(text: string): string {
   return text.slice(start, end);
 }
 
+/** A parsed body with every string in it stripped, at every depth; keys stay as they are. */
+export function stripTexts(value: unknown): unknown {
+  if (typeof value === 'string') return stripText(value);
+  if (Array.isArray(value)) return value.map(stripTexts);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, stripTexts(item)]));
+}
+
 /** `len()` counts code points. */
 export function lengthOf(text: string): number {
   let count = 0;

@@ -14,6 +14,51 @@ export function refTo(publicUrl: string, collection: Collection, id: string): st
   return `${publicUrl}/v1/${collection}/${id}`;
 }
 
+/** Where references of ours begin: the public URL, and those that it had before. */
+interface Addresses {
+  readonly publicUrl: string;
+  readonly formerUrls: readonly string[];
+}
+
+const WRITTEN_URL = /^(https?):\/\/([A-Za-z0-9.:_[\]-]+)(\/[\x21-\x7e]*)$/i;
+const DEFAULT_PORTS: Readonly<Record<string, string>> = { 'http:': '80', 'https:': '443' };
+
+/**
+ * The id in a reference that a client gives: a bare id, or a URL under the public address or a former one.
+ * Undefined for one of ours that ends in no id, which therefore names nothing. Compared as URLs: scheme and
+ * host by any case, a default port written or not, one slash at the end. What else a URL parser would put
+ * right (`..`, a backslash, white space, another way to write a host), and credentials, query and fragment,
+ * no reference of ours has.
+ *
+ * @throws CofferError `bad_request` for everything else.
+ */
+export function parseReference(
+  addresses: Addresses,
+  collection: Collection,
+  text: string,
+): string | undefined {
+  if (uuidV4.test(text)) return text;
+  const path = ownPath(addresses, `/v1/${collection}/`, text);
+  if (path === undefined) throw new CofferError('bad_request', 'Provided field value is not supported');
+  const id = path.replace(/\/$/, '');
+  return uuidV4.test(id) ? id : undefined;
+}
+
+/** What follows base and prefix in a URL of ours. */
+function ownPath({ publicUrl, formerUrls }: Addresses, prefix: string, text: string): string | undefined {
+  const [, , authority = '', path] = WRITTEN_URL.exec(text) ?? [];
+  if (path === undefined || !URL.canParse(text)) return undefined;
+  const url = new URL(text);
+  const hosts = [url.host, `${url.hostname}:${DEFAULT_PORTS[url.protocol]}`];
+  if (url.pathname !== path || !hosts.includes(authority.toLowerCase())) return undefined;
+  for (const base of [publicUrl, ...formerUrls]) {
+    const { origin, pathname } = new URL(base);
+    const start = `${pathname.replace(/\/$/, '')}${prefix}`;
+    if (url.origin === origin && path.startsWith(start)) return path.slice(start.length);
+  }
+  return undefined;
+}
+
 const idNames: ReadonlyMap<string, string> = new Map([
   ['secretId', 'secret'],
   ['containerId', 'container'],

@@ -241,6 +241,16 @@ export function onSecret(
   };
 }
 
+/** The verified row of a secret that is there, whoever asks: what may be done with it is not judged here. */
+export async function findLiveSecret(coffer: Coffer, id: SecretId): Promise<SecretRow | undefined> {
+  try {
+    return await loadSecret(coffer, id, await findSecret(coffer.db, id));
+  } catch (error) {
+    if (error instanceof CofferError && error.code === 'not_found') return undefined;
+    throw error;
+  }
+}
+
 /** Expired means that the database's or this server's clock says so: then the secret is not there. */
 async function loadSecret<R extends FoundSecret>(
   coffer: Coffer,

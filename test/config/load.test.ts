@@ -40,6 +40,7 @@ describe('loadConfig', () => {
       keyringFile: join(cwd, 'keys'),
       dataDir: join(cwd, 'data'),
       listen: { host: '127.0.0.1', port: 9311 },
+      formerUrls: [],
       publicUrl: 'http://127.0.0.1:9311',
       region: 'RegionOne',
       rules: 'stock',

@@ -53,6 +53,13 @@ const MATRIX: Record<string, number[]> = {
   'PUT /v1/secrets/{secretId}/acl': [401, 403, 403, 403, 415, 415, 415, 403],
   'PATCH /v1/secrets/{secretId}/acl': [401, 403, 403, 403, 415, 415, 415, 403],
   'DELETE /v1/secrets/{secretId}/acl': [401, 403, 403, 403, 200, 200, 200, 403],
+  'POST /v1/containers': [401, 403, 403, 403, 415, 415, 415, 415],
+  'GET /v1/containers': [401, 403, 403, 200, 200, 200, 200, 200],
+  'GET /v1/containers/{containerId}': [401, 403, 200, 200, 200, 200, 200, 403],
+  'POST /v1/containers/{containerId}/secrets': [401, 403, 403, 403, 415, 415, 415, 403],
+  // 400: there is no body.
+  'DELETE /v1/containers/{containerId}/secrets': [401, 403, 403, 403, 400, 400, 400, 403],
+  'DELETE /v1/containers/{containerId}': [401, 403, 403, 403, 204, 404, 404, 404],
   // The last that may deletes; those before it in the order only try.
   'DELETE /v1/secrets/{secretId}': [401, 403, 403, 403, 204, 404, 404, 404],
 };
@@ -60,10 +67,11 @@ const MATRIX: Record<string, number[]> = {
 let coffer: StartedCoffer;
 let people: Map<Who, Person>;
 let secretId: string;
+let containerId: string;
 
 beforeAll(async () => {
   coffer = await startCoffer();
-  const made = await Promise.all([
+  const persons = await Promise.all([
     coffer.person(['manager'], 'owners'),
     coffer.person(['audit'], 'owners'),
     coffer.person(['observer'], 'owners'),
@@ -72,12 +80,14 @@ beforeAll(async () => {
     coffer.person(['admin'], 'owners'),
     coffer.person(['creator', 'admin'], 'others'),
   ]);
-  people = new Map(made.map((person, index) => [PEOPLE[index + 1] as Who, person]));
+  people = new Map(persons.map((person, index) => [PEOPLE[index + 1] as Who, person]));
   const stored = await people.get('creator')?.client.post('/v1/secrets', {
     payload: 'of the owners',
     payload_content_type: 'text/plain',
   });
   secretId = String(stored?.json.secret_ref).slice(-36);
+  const made = await people.get('creator')?.client.post('/v1/containers', { type: 'generic' });
+  containerId = String(made?.json.container_ref).slice(-36);
 });
 
 afterAll(async () => await coffer.stop());
@@ -88,7 +98,10 @@ describe.each(Object.entries(MATRIX))('%s', (route, statuses) => {
     async (who, status) => {
       const [method = '', path = ''] = route.split(' ');
       const client = people.get(who)?.client ?? coffer.stranger;
-      const address = path.replace('{secretId}', secretId).replace('{key}', SECRET.toLowerCase());
+      const address = path
+        .replace('{secretId}', secretId)
+        .replace('{containerId}', containerId)
+        .replace('{key}', SECRET.toLowerCase());
       const reply = await client.send(method, address, { headers: { accept: undefined } });
       expect(reply.status).toBe(status);
     },

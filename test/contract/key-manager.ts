@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { pino } from 'pino';
 import { registerAclRoutes } from '../../src/acl/routes.ts';
 import type { Coffer } from '../../src/coffer.ts';
+import { registerContainerRoutes } from '../../src/containers/routes.ts';
 import { finishMigrations, migrate } from '../../src/db/migrate.ts';
 import { openDatabase } from '../../src/db/open.ts';
 import { CofferError } from '../../src/errors.ts';
@@ -65,6 +66,7 @@ export async function startKeyManager(rules: RuleSetName = 'stock'): Promise<Key
     log,
     rules,
     publicUrl,
+    formerUrls: ['http://old.example/key-manager'],
     clock: { now: () => new Date(Date.now() + clock.offsetMilliseconds) },
     limits: {
       payloadBytesMax: 20_000,
@@ -81,6 +83,7 @@ export async function startKeyManager(rules: RuleSetName = 'stock'): Promise<Key
   registerSecretRoutes(app, coffer);
   registerMetadataRoutes(app, coffer);
   registerAclRoutes(app, coffer, secretAcls);
+  registerContainerRoutes(app, coffer, async () => new Map());
   const base = await app.listen({ host: '127.0.0.1', port: 0 });
   return {
     publicUrl,

@@ -1,7 +1,7 @@
 import type { RowKeys } from '../../src/db/sealed.ts';
 
 /** Keys that need no database: one for each project and epoch. What holds real ones is the keyring. */
-export function createFixedKeys(finishedMigration = 1): RowKeys {
+export function createFixedKeys(finishedMigration = Number.MAX_SAFE_INTEGER): RowKeys {
   return {
     installationId: Buffer.alloc(16, 0x11),
     finishedMigration,

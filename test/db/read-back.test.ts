@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import * as containers from '../../src/containers/queries.ts';
 import type { Db } from '../../src/db/open.ts';
 import type { SealedRows, SealedTable } from '../../src/db/schema.ts';
 import { type NewRow, deleteRow, insertRow, openRow, sealRow } from '../../src/db/sealed.ts';
@@ -90,6 +91,12 @@ const QUERIES = [
     'listSecrets',
     async (row) => (await secrets.listSecrets(db, { projectId: row.project_id }, filter, page)).rows,
     { expiration: LATER },
+  ),
+  query('containers', 'findContainer', async ({ id }) => await containers.findContainer(db, id)),
+  query(
+    'containers',
+    'listContainers',
+    async (row) => (await containers.listContainers(db, row.project_id, {}, page)).rows,
   ),
 ];
 

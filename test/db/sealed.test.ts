@@ -160,14 +160,16 @@ describe('a sealed row', () => {
     }
   });
 
-  it.each(TABLES.filter((table) => table !== 'keks' && table !== 'secrets'))(
+  const OF_PROJECTS: readonly SealedTable[] = ['keks', 'secrets', 'containers'];
+
+  it.each(TABLES.filter((table) => !OF_PROJECTS.includes(table)))(
     'of %s is sealed under the system project',
     (table) => {
       expect(sealingProject(table, { project_id: 'other' } as never)).toBe('system');
     },
   );
 
-  it.each(['keks', 'secrets'] as const)('of %s is sealed under its project', (table) => {
+  it.each(OF_PROJECTS)('of %s is sealed under its project', (table) => {
     expect(sealingProject(table, { project_id: 'other' } as never)).toBe('other');
   });
 });

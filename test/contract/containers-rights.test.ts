@@ -1,0 +1,218 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { encodeAcl } from '../../src/acl/record.ts';
+import { findContainer } from '../../src/containers/queries.ts';
+import { updateRow } from '../../src/db/sealed.ts';
+import type { RuleSetName } from '../../src/policy/can.ts';
+import { type KeyManager, startKeyManager } from './key-manager.ts';
+import type { Client, Reply } from './raw-http.ts';
+
+const REFUSED = ' attempt not allowed - please review your user/project privileges';
+
+interface Act {
+  operation: string;
+  status: number;
+  run: (client: Client, container: string, secret: string) => Promise<Reply>;
+}
+
+/** Each operation on one container, by its rule: what it answers to those who may. */
+const ACTS: Readonly<Record<string, Act>> = {
+  'container:get': {
+    operation: 'Container retrieval',
+    status: 200,
+    run: (client, ref) => client.get(ref),
+  },
+  'container:delete': {
+    operation: 'Container deletion',
+    status: 204,
+    run: (client, ref) => client.delete(ref),
+  },
+  'container_secret:post': {
+    operation: 'Container Secret creation',
+    status: 201,
+    run: (client, ref, secret) => client.post(`${ref}/secrets`, { name: 'other', secret_ref: secret }),
+  },
+  'container_secret:delete': {
+    operation: 'Container Secret deletion',
+    status: 204,
+    run: (client, ref, secret) =>
+      client.delete(`${ref}/secrets`, { body: { name: 'slot', secret_ref: secret } }),
+  },
+};
+
+/**
+ * Who may, as the contract's tables have it: A is the caller's own container, B a colleague's, C and D the
+ * same but private, E one of another project, F the same with the caller on its ACL, G a colleague's private
+ * one with the caller on its ACL. `-` is nobody's.
+ */
+type Row = Record<'post' | 'list' | 'get' | 'delete' | 'change', string>;
+const row = (cells: string): Row => {
+  const [post, list, get, remove, change] = cells.trim().split(/\s+/);
+  return { post, list, get, delete: remove, change } as Row;
+};
+const OUTSIDER = row('- - FG - -');
+const TABLES: Readonly<Record<RuleSetName, Readonly<Record<string, Row>>>> = {
+  stock: {
+    //              post list get delete change (of its secrets)
+    admin: row('    y y ABCDFG ABCDG ABCDG'),
+    creator: row('  y y ABCFG  AC    ABC'),
+    observer: row(' - y ABFG   -     -'),
+    audit: row('    - - ABFG   -     -'),
+    'key-manager:service-admin': row('- - ABFG - -'),
+    member: OUTSIDER,
+    reader: OUTSIDER,
+    Admin: OUTSIDER,
+  },
+  secure: {
+    admin: row('    - - ABCDFG ABCDG ABCDG'),
+    member: row('   y y ABCFG  ABC   ABC'),
+    reader: OUTSIDER,
+    creator: OUTSIDER,
+    observer: OUTSIDER,
+    audit: OUTSIDER,
+    'key-manager:service-admin': OUTSIDER,
+  },
+};
+const CELL: Readonly<Record<string, keyof Row>> = {
+  'container:get': 'get',
+  'container:delete': 'delete',
+  'container_secret:post': 'change',
+  'container_secret:delete': 'change',
+};
+
+interface Case {
+  user: string;
+  project: string;
+  acl?: { projectAccess: boolean; users: string[] };
+}
+const CALLER = { user: 'caller', project: 'project-1' };
+const COLLEAGUE = { user: 'colleague', project: 'project-1' };
+const STRANGER = { user: 'stranger', project: 'project-2' };
+const PRIVATE = { projectAccess: false, users: [] };
+const CASES: Readonly<Record<string, Case>> = {
+  A: CALLER,
+  B: COLLEAGUE,
+  C: { ...CALLER, acl: PRIVATE },
+  D: { ...COLLEAGUE, acl: { projectAccess: false, users: ['somebody', 'else'] } },
+  E: STRANGER,
+  F: { ...STRANGER, acl: { projectAccess: true, users: ['somebody', 'caller'] } },
+  G: { ...COLLEAGUE, acl: { projectAccess: false, users: ['caller'] } },
+};
+
+describe.each(['stock', 'secure'] as const)('the %s rules', (rules) => {
+  let keyManager: KeyManager;
+  beforeAll(async () => {
+    keyManager = await startKeyManager(rules);
+  });
+  afterAll(async () => await keyManager.stop());
+
+  const storing = rules === 'stock' ? 'creator' : 'member';
+  const make = async ({ acl, ...owner }: Case): Promise<[container: string, secret: string]> => {
+    const client = keyManager.as(storing, owner);
+    const { secret_ref } = (await client.post('/v1/secrets', {})).json;
+    const body = { type: 'generic', secret_refs: [{ name: 'slot', secret_ref }] };
+    const { status, json } = await client.post('/v1/containers', body);
+    expect(status).toBe(201);
+    if (acl !== undefined) await writeAcl(keyManager, json.container_ref, acl);
+    return [json.container_ref, secret_ref];
+  };
+
+  describe.each(Object.entries(TABLES[rules]))('for the role %s', (role, allowed) => {
+    it.each(Object.entries(ACTS))('decide %s as the table says', async (rule, act) => {
+      const cell = allowed[CELL[rule] ?? 'get'];
+      for (const [which, owner] of Object.entries(CASES)) {
+        const [ref, secret] = await make(owner);
+        const reply = await act.run(keyManager.as(role, CALLER), ref, secret);
+        const seen = `${which}: ${reply.status} ${reply.status >= 400 ? reply.json.description : ''}`;
+        const expected = cell.includes(which) ? `${act.status} ` : `403 ${act.operation}${REFUSED}`;
+        expect(seen).toBe(`${which}: ${expected}`);
+      }
+    });
+
+    it('decide who makes and who lists', async () => {
+      const client = keyManager.as(role, CALLER);
+      const made = await client.post('/v1/containers', { type: 'generic' });
+      expect(made.status).toBe(allowed.post === 'y' ? 201 : 403);
+      if (allowed.post !== 'y') expect(made.json.description).toBe(`Container creation${REFUSED}`);
+      const listed = await client.get('/v1/containers');
+      expect(listed.status).toBe(allowed.list === 'y' ? 200 : 403);
+      if (allowed.list !== 'y') expect(listed.json.description).toBe(`Containers(s) retrieval${REFUSED}`);
+    });
+  });
+
+  it('leave a container as it was for those whom they refuse', async () => {
+    const [ref, secret] = await make(COLLEAGUE);
+    const owner = keyManager.as(storing, COLLEAGUE);
+    const before = (await owner.get(ref)).text;
+    const stranger = keyManager.as(storing, STRANGER);
+    for (const act of Object.values(ACTS)) {
+      const reply = await act.run(stranger, ref, secret);
+      expect(reply.status).toBe(403);
+      expect(reply.text).not.toContain(secret.slice(-36));
+    }
+    expect((await owner.get(ref)).text).toBe(before);
+  });
+
+  it('say nothing to those without a token, and nothing of what exists', async () => {
+    const [ref, secret] = await make(CALLER);
+    for (const act of Object.values(ACTS)) {
+      const reply = await act.run(keyManager.stranger(), ref, secret);
+      expect([reply.status, reply.json.title]).toEqual([401, 'Unauthorized']);
+    }
+  });
+
+  it('give no right to nobody: not without roles, not with an empty one', async () => {
+    const [ref, secret] = await make(CALLER);
+    for (const roles of [[], [''], ['nobody']]) {
+      const client = keyManager.as(roles, CALLER);
+      for (const act of Object.values(ACTS)) expect((await act.run(client, ref, secret)).status).toBe(403);
+      expect((await client.post('/v1/containers', { type: 'generic' })).status).toBe(403);
+      expect((await client.get('/v1/containers')).status).toBe(403);
+    }
+  });
+
+  it('answer 404 to everybody once a container is deleted', async () => {
+    const [ref, secret] = await make(CALLER);
+    expect((await keyManager.as(storing, CALLER).delete(ref)).status).toBe(204);
+    for (const role of Object.keys(TABLES[rules])) {
+      for (const [name, act] of Object.entries(ACTS)) {
+        const reply = await act.run(keyManager.as(role, STRANGER), ref, secret);
+        const { description } = reply.json;
+        expect([role, name, reply.status, description]).toEqual([
+          role,
+          name,
+          404,
+          'Secrets container not found.',
+        ]);
+      }
+    }
+  });
+
+  it('let a secret into a container whatever its own ACL: it shows its id and no more', async () => {
+    const owner = keyManager.as(storing, COLLEAGUE);
+    const { secret_ref } = (await owner.post('/v1/secrets', {})).json;
+    await owner.put(`${secret_ref}/acl`, { read: { 'project-access': false } });
+    const body = { type: 'generic', secret_refs: [{ secret_ref }] };
+    const made = await keyManager.as(storing, CALLER).post('/v1/containers', body);
+    expect(made.status).toBe(201);
+  });
+
+  it('ask for the right to the container, never for what the query says', async () => {
+    const [ref] = await make(STRANGER);
+    const query = '?target.container.read=read&target.container.project_id=project-1';
+    const path = `${new URL(ref).pathname}${query}`;
+    expect((await keyManager.as(storing, CALLER).get(path)).status).toBe(403);
+  });
+});
+
+/** As the ACL's own route will write it: into the container's row, under its seal. */
+async function writeAcl(
+  { coffer }: KeyManager,
+  ref: string,
+  acl: { projectAccess: boolean; users: string[] },
+): Promise<void> {
+  const found = await findContainer(coffer.db, ref.slice(-36));
+  if (found === undefined) throw new Error('no such container');
+  const now = new Date();
+  const changes = { acl: encodeAcl({ ...acl, created: now, updated: now }) };
+  await updateRow(coffer.db, coffer.keyring, 'containers', found, changes);
+}
