@@ -76,6 +76,7 @@ const packages = {
   '(?:@noble/[^/]+|node-forge|@node-rs/argon2|@peculiar/x509)': '^(?:src/crypto/|test/)',
   '(?:fastify|@fastify/[^/]+)':
     '^(?:src/(?:http/|health/|identity/|app\\.ts|server\\.ts|[^/]+/[^/]*routes\\.ts)|test/)',
+  pkcs11js: '^(?:src/keyring/pkcs11/token(?:-process)?\\.ts|test/hsm/)',
   typebox: '^(?:src/(?:http/|health/|identity/|app\\.ts|[^/]+/[^/]*(?:schema|routes)\\.ts)|test/)',
 };
 for (const [name, places] of Object.entries(packages)) {

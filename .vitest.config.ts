@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    exclude: ['test/clients/**', 'test/bench/**'],
+    exclude: ['test/clients/**', 'test/bench/**', 'test/hsm/**'],
     globalSetup: ['test/harness/postgres-setup.ts'],
     pool: 'forks',
     maxWorkers: 2,

@@ -7,7 +7,13 @@ import { pad, unpad } from './padding.ts';
 export const KEY_BYTES = 32;
 
 /** The closed list of suites: the first byte of every stored format (FORMAT.md §2). */
-export const SUITES = { payload: 0x01, wrappedKey: 0x02, rowSeal: 0x03 } as const;
+export const SUITES = {
+  payload: 0x01,
+  wrappedKey: 0x02,
+  rowSeal: 0x03,
+  tokenWrappedKey: 0x04,
+  tokenKeyReference: 0x05,
+} as const;
 
 const COMMITMENT_BYTES = 32;
 const XCHACHA_NONCE_BYTES = 24;

@@ -15,6 +15,11 @@ export interface CryptoBackend {
   createKek(masterKeyId: string, context: Uint8Array): Promise<{ wrapped: Uint8Array; kek: OpenKek }>;
   /** Opens what `createKek` wrapped for the same master key and context. */
   openKek(masterKeyId: string, wrapped: Uint8Array, context: Uint8Array): Promise<OpenKek>;
+  /**
+   * Destroys what is left of a KEK in the backend once its row is gone; where a KEK is only what its row
+   * says, that is nothing. One that is destroyed already is no error.
+   */
+  destroyKek(masterKeyId: string, wrapped: Uint8Array, context: Uint8Array): Promise<void>;
   /** Resolves while KEKs can be opened. @throws CofferError `unavailable` otherwise. */
   checkHealth(): Promise<void>;
   /** Wipes what it holds. Open KEKs are closed by their owners. */

@@ -1,7 +1,8 @@
 import { generateKey, unwrapKey, wipe, wrapKey } from '../crypto/envelope.ts';
 import { CofferError } from '../errors.ts';
-import type { CryptoBackend, OpenKek } from './backend.ts';
+import type { CryptoBackend } from './backend.ts';
 import type { MasterKeys } from './master-keys.ts';
+import { openSoftwareKek } from './software-kek.ts';
 
 /**
  * KEKs wrapped by XChaCha20-Poly1305 under the master keys of a keyring file. Owns `masterKeys` from now on.
@@ -21,16 +22,8 @@ export function createSoftwareBackend(store: string, masterKeys: MasterKeys): Cr
     },
     openKek: async (masterKeyId, wrapped, context) =>
       openSoftwareKek(unwrapKey(masterKey(masterKeyId), wrapped, context)),
+    destroyKek: async () => {},
     checkHealth: async () => {},
     close: () => wipe(...masterKeys.keys.values()),
-  };
-}
-
-/** Owns `key`: `close` wipes it, and a wiped key is refused by every call after. */
-function openSoftwareKek(key: Uint8Array): OpenKek {
-  return {
-    wrap: async (inner, context) => wrapKey(key, inner, context),
-    unwrap: async (wrapped, context) => unwrapKey(key, wrapped, context),
-    close: () => wipe(key),
   };
 }

@@ -1,0 +1,11 @@
+import { defineConfig } from 'vitest/config';
+
+// What needs SoftHSM: Debian's packages softhsm2 and opensc.
+export default defineConfig({
+  test: {
+    include: ['test/hsm/**/*.test.ts'],
+    globalSetup: ['test/harness/postgres-setup.ts'],
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
+  },
+});

@@ -1,0 +1,71 @@
+import type { ErrorCode } from '../../errors.ts';
+
+/** How the child finds the token and gets in. The PIN goes from its file to the module. */
+export interface TokenAddress {
+  /** The vendor's library: an absolute path. */
+  module: string;
+  tokenLabel: string;
+  pinFile: string;
+  /** Sessions of the pool: so many operations at once. */
+  sessions: number;
+}
+
+/** What the child is asked to do, and what it answers. Keys are 32 bytes; contexts are AAD. */
+export interface TokenCalls {
+  open: { asked: TokenAddress; answer: null };
+  /** 256 random bits of the token, and their encryption under a master key that never leaves it. */
+  makeKek: {
+    asked: { masterKey: string; context: Uint8Array };
+    answer: { key: Uint8Array; wrapped: Uint8Array };
+  };
+  openKek: { asked: { masterKey: string; wrapped: Uint8Array; context: Uint8Array }; answer: Uint8Array };
+  /** A KEK that is an object of the token, and the encrypted reference to it. */
+  makeTokenKek: {
+    asked: { masterKey: string; context: Uint8Array };
+    answer: { objectId: Uint8Array; wrapped: Uint8Array };
+  };
+  openTokenKek: {
+    asked: { masterKey: string; wrapped: Uint8Array; context: Uint8Array };
+    answer: Uint8Array;
+  };
+  destroyTokenKek: { asked: { masterKey: string; wrapped: Uint8Array; context: Uint8Array }; answer: null };
+  wrap: { asked: { objectId: Uint8Array; key: Uint8Array; context: Uint8Array }; answer: Uint8Array };
+  unwrap: { asked: { objectId: Uint8Array; wrapped: Uint8Array; context: Uint8Array }; answer: Uint8Array };
+  /** Encrypts and decrypts once under a master key. */
+  check: { asked: { masterKey: string }; answer: null };
+  /** Makes a master key: AES-256, sensitive, never extractable. */
+  makeMasterKey: { asked: { label: string }; answer: null };
+  describe: { asked: { masterKey: string }; answer: TokenDescription };
+}
+
+export type TokenCall = keyof TokenCalls;
+
+export interface TokenDescription {
+  manufacturer: string;
+  model: string;
+  serialNumber: string;
+  firmware: string;
+  /** Of the mechanisms that Coffer needs: whether the token has them. */
+  mechanisms: Record<string, boolean>;
+  /** Of the token; null when it does not say. */
+  sessionsMax: number | null;
+  sessionsOpen: number | null;
+  masterKeys: string[];
+  hasActiveMasterKey: boolean;
+  /** Milliseconds of one encryption under the master key, over 200 of them; null without the key. */
+  latency: { p50: number; p99: number } | null;
+}
+
+/** `restart`: the library lost its footing, and a new process must begin afresh. */
+export type TokenFailure =
+  | { kind: 'refused'; code: ErrorCode; message: string }
+  | { kind: 'pin-incorrect'; message: string }
+  | { kind: 'restart'; message: string };
+
+export interface TokenRequest {
+  id: number;
+  call: TokenCall;
+  asked: TokenCalls[TokenCall]['asked'];
+}
+
+export type TokenReply = { id: number; answer: unknown } | { id: number; failure: TokenFailure };

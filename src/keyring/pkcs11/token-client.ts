@@ -1,0 +1,255 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import type { Logger } from 'pino';
+import { CofferError } from '../../errors.ts';
+import type { TokenAddress, TokenCall, TokenCalls, TokenFailure, TokenReply } from './messages.ts';
+
+export interface TokenClientOptions {
+  address: TokenAddress;
+  log: Logger;
+  /** The file of the child, where it is not beside this one. */
+  childFile?: string;
+  /** Milliseconds of a clock that nobody sets back. */
+  now?: () => number;
+}
+
+interface Waiting {
+  resolve(answer: unknown): void;
+  reject(error: Error): void;
+  timer: NodeJS.Timeout;
+}
+
+const CALL_DEADLINE_MS = 1_500;
+const OPEN_DEADLINE_MS = 5_000;
+const IN_FLIGHT_MAX = 512;
+const RESTART_EVERY_MS = 500;
+const LIVED_WELL_MS = 1_000;
+const LOGIN_HOLD_MS = 30_000;
+const WRONG_PINS_MAX = 2;
+
+/**
+ * The vendor's library in a process of its own. Calls end within their deadline; a child that died, or hangs
+ * and is killed, is replaced, and nothing that happens in it ends this process.
+ */
+export class TokenClient {
+  readonly #options: TokenClientOptions;
+  readonly #now: () => number;
+  readonly #waiting = new Map<number, Waiting>();
+  #child: ChildProcess | undefined;
+  #opening: Promise<void> | undefined;
+  #isOpen = false;
+  #lastId = 0;
+  #wrongPins = 0;
+  #noLoginBefore = 0;
+  #restart: NodeJS.Timeout | undefined;
+  #openedAt = 0;
+  #notBefore = 0;
+  #trouble = 'The token is not open yet; try again.';
+  #lastWarning = '';
+  #isClosed = false;
+
+  constructor(options: TokenClientOptions) {
+    this.#options = options;
+    this.#now = options.now ?? (() => performance.now());
+  }
+
+  /** The child's process, for who watches or kills it. */
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
+  /**
+   * Waits for the token. @throws CofferError `unavailable` or `configuration`: what is wrong and what to do.
+   */
+  async open(): Promise<void> {
+    if (this.#isClosed) throw unavailable('The token was closed.');
+    if (this.#isOpen) return;
+    this.#opening ??= this.#start().finally(() => {
+      this.#opening = undefined;
+    });
+    await this.#opening;
+  }
+
+  /**
+   * Asks the child. The first call after it was lost waits for the next one.
+   *
+   * @throws CofferError `integrity_violation` for what the token refuses to open; `unavailable` when it does
+   *   not answer in time.
+   */
+  async call<C extends Exclude<TokenCall, 'open'>>(
+    call: C,
+    asked: TokenCalls[C]['asked'],
+  ): Promise<TokenCalls[C]['answer']> {
+    for (let isLast = false; ; isLast = true) {
+      if (!this.#isOpen && this.#now() < this.#notBefore) throw unavailable(this.#trouble);
+      await this.open();
+      try {
+        return await this.#ask(call, asked, CALL_DEADLINE_MS);
+      } catch (error) {
+        // The child that was asked is gone, and may have been for a while: the next one is asked once.
+        if (isLast || !(error instanceof LostChild)) throw error instanceof LostChild ? error.told : error;
+      }
+    }
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    clearTimeout(this.#restart);
+    this.#lose('The token was closed.');
+  }
+
+  async #start(): Promise<void> {
+    const wait = this.#noLoginBefore - this.#now();
+    if (this.#wrongPins >= WRONG_PINS_MAX || wait > 0) throw unavailable(this.#trouble);
+    const child = fork(this.#options.childFile ?? findChildFile(), [], {
+      serialization: 'advanced',
+      // A vendor's library writes where it likes; its settings are in the environment, and ours are not its.
+      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+      execArgv: [],
+      env: { ...vendorEnvironment(), UV_THREADPOOL_SIZE: String(this.#options.address.sessions) },
+    });
+    this.#child = child;
+    child.on('message', (reply: TokenReply) => this.#settle(reply));
+    child.on('error', () => this.#forget(child, 'The process of the token could not be started.'));
+    child.on('exit', () => this.#forget(child, 'The process of the token ended; it is started again.'));
+    try {
+      await this.#ask('open', this.#options.address, OPEN_DEADLINE_MS);
+      this.#isOpen = true;
+      this.#openedAt = this.#now();
+      this.#wrongPins = 0;
+    } catch (error) {
+      const told = error instanceof LostChild ? error.told : (error as CofferError);
+      this.#lose(told.message);
+      throw told;
+    }
+  }
+
+  async #ask<C extends TokenCall>(
+    call: C,
+    asked: TokenCalls[C]['asked'],
+    deadlineMs: number,
+  ): Promise<TokenCalls[C]['answer']> {
+    const child = this.#child;
+    if (child?.connected !== true) throw new LostChild(this.#trouble);
+    if (this.#waiting.size >= IN_FLIGHT_MAX) throw unavailable('The token has too much to do; try again.');
+    this.#lastId += 1;
+    const id = this.#lastId;
+    return await new Promise<TokenCalls[C]['answer']>((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.#waiting.delete(id);
+        reject(unavailable('The token did not answer in time; try again.'));
+        // It hangs, and whatever it holds hangs with it.
+        this.#lose('The token did not answer in time; its process is started again.');
+      }, deadlineMs);
+      this.#waiting.set(id, { resolve: resolve, reject, timer });
+      child.send({ id, call, asked }, (error) => {
+        if (error !== null) this.#forget(child, 'The process of the token does not listen.');
+      });
+    });
+  }
+
+  #settle(reply: TokenReply): void {
+    const waiting = this.#waiting.get(reply.id);
+    if (waiting === undefined) return;
+    this.#waiting.delete(reply.id);
+    clearTimeout(waiting.timer);
+    if ('answer' in reply) waiting.resolve(reply.answer);
+    else waiting.reject(this.#judge(reply.failure));
+  }
+
+  #judge(failure: TokenFailure): Error {
+    const { log, address } = this.#options;
+    if (failure.kind === 'refused') return new CofferError(failure.code, failure.message);
+    if (failure.kind === 'restart') return new LostChild(`The token is not available: ${failure.message}`);
+    this.#wrongPins += 1;
+    this.#noLoginBefore = this.#now() + LOGIN_HOLD_MS;
+    const isLast = this.#wrongPins >= WRONG_PINS_MAX;
+    const next = isLast
+      ? 'It is not tried again: correct the file, then restart the server.'
+      : `It is tried once more, in ${LOGIN_HOLD_MS / 1000} s.`;
+    const message = `The token '${address.tokenLabel}' refuses the PIN in ${address.pinFile}. ${next}`;
+    this.#trouble = message;
+    log.error({ failure: failure.message, attempts: this.#wrongPins }, message);
+    return new LostChild(message);
+  }
+
+  /** Ends the child, answers all who wait for it, and starts another one soon. */
+  #lose(message: string): void {
+    const child = this.#child;
+    if (child === undefined) return;
+    child.kill('SIGKILL');
+    this.#forget(child, message);
+  }
+
+  #forget(child: ChildProcess, message: string): void {
+    if (this.#child !== child) return;
+    this.#child = undefined;
+    this.#isOpen = false;
+    if (this.#noLoginBefore <= this.#now() && this.#wrongPins < WRONG_PINS_MAX) this.#trouble = message;
+    const lost = new LostChild(this.#trouble);
+    for (const waiting of this.#waiting.values()) {
+      clearTimeout(waiting.timer);
+      waiting.reject(lost);
+    }
+    this.#waiting.clear();
+    if (this.#isClosed) return;
+    this.#warn(message);
+    this.#restartLater();
+  }
+
+  /** A token that stays away is said once. */
+  #warn(message: string): void {
+    if (message !== this.#lastWarning) this.#options.log.warn(message);
+    this.#lastWarning = message;
+  }
+
+  #restartLater(): void {
+    if (this.#restart !== undefined || this.#isClosed || this.#wrongPins >= WRONG_PINS_MAX) return;
+    // One that served for a while is replaced at once; one that does not come up, or not for long, is not.
+    const livedWell = this.#openedAt > 0 && this.#now() - this.#openedAt >= LIVED_WELL_MS;
+    const wait = Math.max(livedWell ? 0 : RESTART_EVERY_MS, this.#noLoginBefore - this.#now());
+    this.#openedAt = 0;
+    this.#notBefore = this.#now() + wait;
+    const started = setTimeout(() => {
+      this.#restart = undefined;
+      this.open().then(
+        () => {
+          this.#lastWarning = '';
+          this.#options.log.info('the token is open');
+        },
+        () => this.#restartLater(),
+      );
+    }, wait);
+    this.#restart = started.unref();
+  }
+}
+
+/** Whoever was asked is gone, without an answer. */
+class LostChild extends Error {
+  readonly told: CofferError;
+  constructor(message: string) {
+    super(message);
+    this.told = unavailable(message);
+  }
+}
+
+/** Beside the bundle, or above its chunks. */
+function findChildFile(): string {
+  const candidates = ['./pkcs11-token.js', '../pkcs11-token.js'].map(
+    (path) => new URL(path, import.meta.url),
+  );
+  const found = candidates.find((url) => existsSync(url));
+  if (found === undefined) throw new Error('pkcs11-token.js is not beside the bundle: run npm run build');
+  return fileURLToPath(found);
+}
+
+const NOT_THE_VENDORS = /^(COFFER_|OS_|PG|NODE_OPTIONS$|NODE_CHANNEL)/;
+
+function vendorEnvironment(): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !NOT_THE_VENDORS.test(name)));
+}
+
+function unavailable(message: string): CofferError {
+  return new CofferError('unavailable', message, { retryAfterSeconds: 1 });
+}

@@ -1,0 +1,296 @@
+import { randomBytes } from 'node:crypto';
+import type * as pkcs11js from 'pkcs11js';
+import { CofferError } from '../../errors.ts';
+import type { TokenAddress, TokenDescription } from './messages.ts';
+import { InvalidatedToken, isAmbiguous, isPinIncorrect, isTransient, nameOf } from './token-failures.ts';
+
+/** The names and numbers of `pkcs11js`, loaded when a token is used. */
+export type Cryptoki = typeof pkcs11js;
+type Handle = pkcs11js.Handle;
+type PKCS11 = pkcs11js.PKCS11;
+type Template = pkcs11js.Template;
+
+const IV_BYTES = 12;
+const TAG_BYTES = 16;
+/** The label of every KEK of strict mode; its CKA_ID tells it from the others. */
+const KEK_LABEL = 'coffer-kek';
+const PROBE = Buffer.from('coffer: is the token there?');
+const FOUND_MAX = 1_000;
+/** CK_UNAVAILABLE_INFORMATION, as `pkcs11js` gives it: the token does not say. */
+const UNAVAILABLE_INFORMATION = 0xffff_ffff;
+
+/** A session of PKCS#11 v2.40 that is logged in, one operation at a time. */
+type Session = Handle;
+
+/**
+ * An open token: a fixed pool of sessions, each lent for one operation, and AES-256-GCM (SP 800-38D) inside
+ * it.
+ */
+export class Token {
+  readonly slot: Handle;
+  readonly #cryptoki: Cryptoki;
+  readonly #module: PKCS11;
+  readonly #idle: Session[] = [];
+  readonly #waiting: ((session: Session) => void)[] = [];
+  readonly #keys = new Map<string, Handle>();
+
+  /** @throws what `pkcs11js` throws: `describeFailure` says what it means. */
+  constructor(cryptoki: Cryptoki, module: PKCS11, address: TokenAddress, pin: string) {
+    this.#cryptoki = cryptoki;
+    this.#module = module;
+    const { slot, flags } = findSlot(module, address.tokenLabel);
+    refuseDangerousPin(cryptoki, flags);
+    this.slot = slot;
+    const first = this.#openSession();
+    module.C_Login(first, cryptoki.CKU_USER, pin);
+    this.#idle.push(first);
+    for (let n = 1; n < address.sessions; n += 1) this.#idle.push(this.#openSession());
+  }
+
+  /** `IV (12) ‖ ciphertext ‖ tag (16)`. The IV is random, or the one that the module made in its place. */
+  async encrypt(key: Handle, plaintext: Uint8Array, context: Uint8Array): Promise<Buffer> {
+    const iv = randomBytes(IV_BYTES);
+    const sealed = await this.#withSession(async (session) => {
+      this.#module.C_EncryptInit(session, this.#gcm(iv, context), key);
+      const room = Buffer.alloc(plaintext.length + TAG_BYTES);
+      return await this.#module.C_EncryptAsync(session, Buffer.from(plaintext), room);
+    });
+    return Buffer.concat([iv, sealed]);
+  }
+
+  /** @throws CofferError `integrity_violation` for what `encrypt` did not make with this key and context. */
+  async decrypt(key: Handle, sealed: Uint8Array, context: Uint8Array): Promise<Buffer> {
+    if (sealed.length < IV_BYTES + TAG_BYTES + 1) throw violated();
+    const iv = Buffer.from(sealed.subarray(0, IV_BYTES));
+    const ciphertext = Buffer.from(sealed.subarray(IV_BYTES));
+    try {
+      return await this.#withSession(async (session) => {
+        this.#module.C_DecryptInit(session, this.#gcm(iv, context), key);
+        return await this.#module.C_DecryptAsync(session, ciphertext, Buffer.alloc(ciphertext.length));
+      });
+    } catch (error) {
+      if (!isAmbiguous(error)) throw error;
+      // A wrong tag and a token that went away can look the same: one that still works tells them apart.
+      await this.probe(key);
+      throw violated();
+    }
+  }
+
+  /** Encrypts and decrypts a known text. */
+  async probe(key: Handle): Promise<void> {
+    const encrypted = await this.encrypt(key, PROBE, PROBE);
+    const opened = await this.#withSession(async (session) => {
+      const iv = encrypted.subarray(0, IV_BYTES);
+      this.#module.C_DecryptInit(session, this.#gcm(iv, PROBE), key);
+      const rest = Buffer.from(encrypted.subarray(IV_BYTES));
+      return await this.#module.C_DecryptAsync(session, rest, Buffer.alloc(rest.length));
+    });
+    if (!opened.equals(PROBE)) throw new InvalidatedToken('it does not decrypt what it encrypted');
+  }
+
+  async random(bytes: number): Promise<Buffer> {
+    return await this.#withSession(async (session) =>
+      this.#module.C_GenerateRandom(session, Buffer.alloc(bytes)),
+    );
+  }
+
+  /** @throws CofferError `integrity_violation` when there is none, `configuration` when there are several. */
+  async findMasterKey(label: string): Promise<Handle> {
+    const ck = this.#cryptoki;
+    return await this.#findOne(`mk ${label}`, [
+      { type: ck.CKA_CLASS, value: ck.CKO_SECRET_KEY },
+      { type: ck.CKA_LABEL, value: label },
+    ]);
+  }
+
+  async findKek(objectId: Uint8Array): Promise<Handle> {
+    const id = Buffer.from(objectId);
+    return await this.#findOne(`kek ${id.toString('hex')}`, this.#kekTemplate(id));
+  }
+
+  async makeKek(objectId: Uint8Array): Promise<Handle> {
+    const ck = this.#cryptoki;
+    const id = Buffer.from(objectId);
+    return await this.#generateKey([...this.#kekTemplate(id), { type: ck.CKA_PRIVATE, value: true }]);
+  }
+
+  /** Nothing is left of it in the token. One that is gone already is no error. */
+  async destroyKek(objectId: Uint8Array): Promise<void> {
+    const id = Buffer.from(objectId);
+    for (const handle of await this.#find(this.#kekTemplate(id))) {
+      await this.#withSession(async (session) => this.#module.C_DestroyObject(session, handle));
+    }
+    this.#keys.delete(`kek ${id.toString('hex')}`);
+  }
+
+  async makeMasterKey(label: string): Promise<Handle> {
+    const ck = this.#cryptoki;
+    return await this.#generateKey([
+      { type: ck.CKA_CLASS, value: ck.CKO_SECRET_KEY },
+      { type: ck.CKA_LABEL, value: label },
+      { type: ck.CKA_ID, value: Buffer.from(label) },
+      { type: ck.CKA_PRIVATE, value: true },
+    ]);
+  }
+
+  /** The labels of the keys that could be master keys: not the KEKs. */
+  async listMasterKeys(): Promise<string[]> {
+    const ck = this.#cryptoki;
+    const handles = await this.#find([
+      { type: ck.CKA_CLASS, value: ck.CKO_SECRET_KEY },
+      { type: ck.CKA_KEY_TYPE, value: ck.CKK_AES },
+      { type: ck.CKA_SENSITIVE, value: true },
+    ]);
+    const labels = await this.#withSession(async (session) =>
+      handles.map((handle) => {
+        const [label] = this.#module.C_GetAttributeValue(session, handle, [{ type: ck.CKA_LABEL }]);
+        return String(label?.value ?? '');
+      }),
+    );
+    return labels.filter((label) => label !== KEK_LABEL).sort();
+  }
+
+  readInformation(): Omit<TokenDescription, 'masterKeys' | 'hasActiveMasterKey' | 'latency'> {
+    const ck = this.#cryptoki;
+    const { manufacturerID, model, serialNumber, firmwareVersion, maxSessionCount, sessionCount } =
+      this.#module.C_GetTokenInfo(this.slot);
+    const there = new Set(this.#module.C_GetMechanismList(this.slot));
+    const isSaid = (count: number): boolean => count !== 0 && count !== UNAVAILABLE_INFORMATION;
+    return {
+      manufacturer: manufacturerID.trim(),
+      model: model.trim(),
+      serialNumber: serialNumber.trim(),
+      firmware: `${firmwareVersion.major}.${firmwareVersion.minor}`,
+      mechanisms: {
+        CKM_AES_KEY_GEN: there.has(ck.CKM_AES_KEY_GEN),
+        CKM_AES_GCM: there.has(ck.CKM_AES_GCM),
+      },
+      sessionsMax: isSaid(maxSessionCount) ? maxSessionCount : null,
+      sessionsOpen: isSaid(sessionCount) ? sessionCount : null,
+    };
+  }
+
+  #openSession(): Session {
+    const { CKF_SERIAL_SESSION, CKF_RW_SESSION } = this.#cryptoki;
+    return this.#module.C_OpenSession(this.slot, CKF_SERIAL_SESSION | CKF_RW_SESSION);
+  }
+
+  /** A session in which something failed may hold half an operation: it is closed, and another opened. */
+  async #withSession<T>(use: (session: Session) => Promise<T>): Promise<T> {
+    let session = this.#idle.pop() ?? (await new Promise<Session>((resolve) => this.#waiting.push(resolve)));
+    try {
+      return await use(session);
+    } catch (error) {
+      this.#closeQuietly(session);
+      session = this.#openSession();
+      throw error;
+    } finally {
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#idle.push(session);
+      else next(session);
+    }
+  }
+
+  #closeQuietly(session: Session): void {
+    try {
+      this.#module.C_CloseSession(session);
+    } catch (error) {
+      if (!(error instanceof Error)) throw error;
+      // It is gone already, as it should be; what failed before is what is reported.
+    }
+  }
+
+  #gcm(iv: Buffer, context: Uint8Array): pkcs11js.Mechanism {
+    const { CKM_AES_GCM, CK_PARAMS_AES_GCM } = this.#cryptoki;
+    const aad = Buffer.from(context);
+    const parameter = { type: CK_PARAMS_AES_GCM, iv, ivBits: 8 * IV_BYTES, aad, tagBits: 8 * TAG_BYTES };
+    return { mechanism: CKM_AES_GCM, parameter };
+  }
+
+  #kekTemplate(id: Buffer): Template {
+    const ck = this.#cryptoki;
+    return [
+      { type: ck.CKA_CLASS, value: ck.CKO_SECRET_KEY },
+      { type: ck.CKA_LABEL, value: KEK_LABEL },
+      { type: ck.CKA_ID, value: id },
+    ];
+  }
+
+  async #generateKey(named: Template): Promise<Handle> {
+    const ck = this.#cryptoki;
+    const template = [
+      ...named,
+      { type: ck.CKA_KEY_TYPE, value: ck.CKK_AES },
+      { type: ck.CKA_VALUE_LEN, value: 32 },
+      { type: ck.CKA_TOKEN, value: true },
+      { type: ck.CKA_SENSITIVE, value: true },
+      { type: ck.CKA_EXTRACTABLE, value: false },
+      { type: ck.CKA_ENCRYPT, value: true },
+      { type: ck.CKA_DECRYPT, value: true },
+    ];
+    return await this.#withSession(async (session) =>
+      this.#module.C_GenerateKey(session, { mechanism: ck.CKM_AES_KEY_GEN }, template),
+    );
+  }
+
+  /** The handle is remembered as long as this process lives; a token that comes back meets a new process. */
+  async #findOne(name: string, template: Template): Promise<Handle> {
+    const known = this.#keys.get(name);
+    if (known !== undefined) return known;
+    const [handle, ...others] = await this.#find(template);
+    if (handle === undefined) throw violated();
+    if (others.length > 0) {
+      throw new CofferError('configuration', `The token has several keys called '${name}'.`);
+    }
+    this.#keys.set(name, handle);
+    return handle;
+  }
+
+  async #find(template: Template): Promise<Handle[]> {
+    return await this.#withSession(async (session) => {
+      this.#module.C_FindObjectsInit(session, template);
+      const found = this.#module.C_FindObjects(session, FOUND_MAX);
+      this.#module.C_FindObjectsFinal(session);
+      return found;
+    });
+  }
+}
+
+/** What a failure in the module means to whoever asked. */
+export function describeFailure(error: unknown): Error {
+  if (error instanceof CofferError || error instanceof InvalidatedToken) return error;
+  if (isPinIncorrect(error) || !isTransient(error)) {
+    return error instanceof Error ? error : new Error('the module threw what is no error');
+  }
+  return new InvalidatedToken(nameOf(error));
+}
+
+function findSlot(module: PKCS11, label: string): { slot: Handle; flags: number } {
+  const labels: string[] = [];
+  for (const slot of module.C_GetSlotList(true)) {
+    const information = module.C_GetTokenInfo(slot);
+    if (information.label.trim() === label) return { slot, flags: information.flags };
+    labels.push(information.label.trim());
+  }
+  const there = labels.filter((name) => name !== '').join(', ') || 'none';
+  throw new InvalidatedToken(`no token is labelled '${label}'; there are: ${there}`);
+}
+
+/** Modules wipe themselves after a few wrong PINs: the last try is a person's. */
+function refuseDangerousPin(cryptoki: Cryptoki, flags: number): void {
+  const { CKF_USER_PIN_FINAL_TRY, CKF_USER_PIN_LOCKED } = cryptoki;
+  if ((flags & CKF_USER_PIN_LOCKED) !== 0) {
+    throw new CofferError(
+      'configuration',
+      'The PIN of the token is locked: its security officer unlocks it.',
+    );
+  }
+  if ((flags & CKF_USER_PIN_FINAL_TRY) !== 0) {
+    const message = 'The token has one try of its PIN left, which is not taken: log in once by its own tool.';
+    throw new CofferError('configuration', message);
+  }
+}
+
+function violated(): CofferError {
+  return new CofferError('integrity_violation', 'Integrity Violation');
+}
