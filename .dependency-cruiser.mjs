@@ -77,6 +77,7 @@ const packages = {
   '(?:fastify|@fastify/[^/]+)':
     '^(?:src/(?:http/|health/|identity/|app\\.ts|server\\.ts|[^/]+/[^/]*routes\\.ts)|test/)',
   pkcs11js: '^(?:src/keyring/pkcs11/token(?:-process)?\\.ts|test/hsm/)',
+  jose: '^(?:src/identity/federation/|test/)',
   typebox: '^(?:src/(?:http/|health/|identity/|app\\.ts|[^/]+/[^/]*(?:schema|routes)\\.ts)|test/)',
 };
 for (const [name, places] of Object.entries(packages)) {

@@ -9,6 +9,7 @@ import { registerDiscovery } from './http/discovery.ts';
 import { serveApiDescription } from './http/openapi.ts';
 import { createHttpServer, type HttpServerOptions } from './http/server.ts';
 import type { Identity } from './identity/identity.ts';
+import { registerFederationRoutes } from './identity/federation/routes.ts';
 import { registerIdentityRoutes } from './identity/routes.ts';
 import { registerMetadataRoutes } from './secrets/metadata-routes.ts';
 import { secretAcls } from './secrets/owner.ts';
@@ -34,6 +35,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   registerDiscovery(app, { publicUrl: coffer.publicUrl, version });
   registerHealthRoutes(app, coffer, health);
   registerIdentityRoutes(app, coffer, identity);
+  registerFederationRoutes(app, coffer, identity);
 
   registerSecretRoutes(app, coffer);
   registerMetadataRoutes(app, coffer);

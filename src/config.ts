@@ -24,6 +24,7 @@ export interface Config {
   payloadBytesMax: number;
   bodyBytesMax: number;
   tokenTtlSeconds: number;
+  issuerPrivateAddresses: boolean;
   /** Whether this server runs jobs too. */
   worker: 'on' | 'off';
   purgeExpiredSeconds: number;

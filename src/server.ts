@@ -78,7 +78,10 @@ export async function startServer(config: Config, installation: Installation, lo
   const metrics = createMetrics(installation.db);
   const worker = createWorker({ db: installation.db, log, metrics });
   const coffer = createCoffer(config, installation, { log, metrics, worker });
-  const identity = await openIdentity(coffer, { tokenTtlSeconds: config.tokenTtlSeconds });
+  const identity = await openIdentity(coffer, {
+    tokenTtlSeconds: config.tokenTtlSeconds,
+    issuerPrivateAddresses: config.issuerPrivateAddresses,
+  });
   let isDraining = false;
   const app = await createApp({
     version: packageInformation.version,

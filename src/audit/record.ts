@@ -22,6 +22,7 @@ export function recordDecision(log: Logger, caller: Caller, decision: Decision):
         user: actor.userId,
         project: actor.projectId,
         token: actor.auditId,
+        ...(actor.workload === undefined ? {} : { workload: actor.workload }),
         subject: decision.subject,
         subjectProject: decision.subjectProject,
         request: requestId,

@@ -15,5 +15,6 @@ export const nouns: Readonly<Record<string, () => Promise<CommandModule>>> = {
   keyring: () => import('./keyring.ts'),
   config: () => import('./config.ts'),
   project: () => import('./project.ts'),
+  issuer: () => import('./issuer.ts'),
   user: () => import('./user.ts'),
 };

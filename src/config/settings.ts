@@ -125,6 +125,12 @@ export const settings = {
     default: '3600',
     parse: parse.integerWithin(60, 28_800),
   }),
+  issuerPrivateAddresses: setting({
+    name: 'COFFER_ISSUER_PRIVATE_ADDRESSES',
+    description: '1 reads the key sets of all issuers from private addresses too, as inside a cluster.',
+    default: '0',
+    parse: parse.toggle,
+  }),
   databasePool: setting({
     name: 'COFFER_DATABASE_POOL',
     description: 'The most connections to the database; two of them listen.',

@@ -119,6 +119,30 @@ export const LAYOUTS: { readonly [T in SealedTable]: readonly Layout[] } = {
       columns: [['id', 'text'], ['user_id', 'text'], ['expires', 'timestamptz'], ...LAST],
     },
   ],
+  issuers: [
+    {
+      number: 1,
+      migration: 4,
+      columns: [
+        ['id', 'text'],
+        ['name', 'text'],
+        ['name_key', 'text'],
+        ['issuer_url', 'text'],
+        ['jwks_url', 'text'],
+        ['key_set', 'bytea'],
+        ['audience', 'text'],
+        ['claims', 'bytea'],
+        ['project_id', 'text'],
+        ['role_ids', 'bytea'],
+        ['user_id', 'text'],
+        ['allow_private', 'boolean'],
+        ['allow_http', 'boolean'],
+        ['enabled', 'boolean'],
+        ['tokens_valid_from', 'timestamptz'],
+        ...LAST,
+      ],
+    },
+  ],
   secrets: [
     {
       number: 1,
@@ -185,6 +209,7 @@ const SYSTEM_TABLES: ReadonlySet<SealedTable> = new Set([
   'role_assignments',
   'signing_keys',
   'revoked_tokens',
+  'issuers',
 ] as const);
 
 export const SYSTEM_PROJECT = 'system';

@@ -83,6 +83,29 @@ export interface RevokedTokenRow extends SealedColumns {
   expires: Date;
 }
 
+export interface IssuerRow extends SealedColumns {
+  id: string;
+  name: string;
+  name_key: string;
+  /** What its JWTs name as `iss`. */
+  issuer_url: string;
+  /** Where its keys are read, or null: then they are in `key_set`. */
+  jwks_url: string | null;
+  /** A JWK set. */
+  key_set: Uint8Array | null;
+  audience: string;
+  claims: Uint8Array;
+  project_id: string;
+  role_ids: Uint8Array;
+  /** Who its tokens are of: a user without a password. */
+  user_id: string;
+  /** Its key set may be at an address that is not of the public Internet. */
+  allow_private: boolean;
+  allow_http: boolean;
+  enabled: boolean;
+  tokens_valid_from: Date | null;
+}
+
 export interface SecretRow extends SealedColumns {
   id: string;
   project_id: string;
@@ -120,6 +143,7 @@ export interface SealedRows {
   role_assignments: RoleAssignmentRow;
   signing_keys: SigningKeyRow;
   revoked_tokens: RevokedTokenRow;
+  issuers: IssuerRow;
   secrets: SecretRow;
   containers: ContainerRow;
 }

@@ -2,9 +2,10 @@ import type { RevisionMemory } from '../db/revisions.ts';
 import { CofferError } from '../errors.ts';
 import { authenticationRequired } from '../http/errors.ts';
 import { type Actor, expandRoles } from '../policy/actor.ts';
-import { scopeOf, type TokenClaims } from './claims.ts';
+import { originOf, scopeOf, type TokenClaims } from './claims.ts';
+import type { IdentityParts, Rights } from './rights.ts';
+import { readTokenRights } from './token-rights.ts';
 import { isFromBefore } from './valid-from.ts';
-import { type IdentityParts, type Rights, readRights } from './rights.ts';
 
 const AGE_MAX_MS = 5_000;
 const ENTRIES_MAX = 10_000;
@@ -28,12 +29,12 @@ export interface Actors {
 export function createActors(parts: IdentityParts, memory: RevisionMemory): Actors {
   const entries = new Map<string, Entry>();
 
-  const keyOf = ({ sub, prj, dom, sys, app }: TokenClaims): string =>
-    JSON.stringify([sub, prj, dom, sys, app]);
+  const keyOf = ({ sub, prj, dom, sys, app, iss_id }: TokenClaims): string =>
+    JSON.stringify([sub, prj, dom, sys, app, iss_id]);
 
   const read = (claims: TokenClaims): Entry => {
     const key = keyOf(claims);
-    const rights = readRights(parts, memory, claims.sub, scopeOf(claims));
+    const rights = readTokenRights(parts, memory, claims.sub, scopeOf(claims), originOf(claims));
     const roles = rights.then((found) => expandRoles(found?.roles.map(({ name }) => name) ?? []));
     const entry = { rights, roles, expires: performance.now() + AGE_MAX_MS };
     if (entries.size >= ENTRIES_MAX) entries.clear();
@@ -48,7 +49,8 @@ export function createActors(parts: IdentityParts, memory: RevisionMemory): Acto
     const [rights, roles] = await Promise.all([entry.rights, entry.roles]);
     if (rights === undefined || isFromBefore(claims, rights.user.tokens_valid_from)) throw refused();
     if (isFromBefore(claims, rights.project?.tokens_valid_from ?? null)) throw refused();
-    const { user, project, scope } = rights;
+    if (isFromBefore(claims, rights.issuer?.tokens_valid_from ?? null)) throw refused();
+    const { user, project, scope, issuer } = rights;
     // As in Keystone: a token for a scope in which nothing is left to its user is no token.
     if (scope.kind !== 'unscoped' && rights.roles.length === 0) throw refused();
     // Nobody makes such a token yet: one that is there all the same gives nothing.
@@ -63,6 +65,7 @@ export function createActors(parts: IdentityParts, memory: RevisionMemory): Acto
       auditId: claims.jti,
       applicationCredentialId: claims.app ?? null,
       accessRules: null,
+      ...(issuer === undefined ? {} : { workload: { issuer: issuer.name, subject: claims.iss_sub ?? '' } }),
     };
     return { actor, rights };
   };

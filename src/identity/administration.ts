@@ -15,7 +15,7 @@ export const IDENTITY_CHANNEL = 'coffer_identity';
 /** The message on that channel that concerns revoked tokens, and not the rights of users. */
 export const REVOKED = 'revoked';
 
-const newId = (): string => randomUUID().replaceAll('-', '');
+export const newId = (): string => randomUUID().replaceAll('-', '');
 
 /** What every sealed row of identity has in common. */
 export async function commonColumns({ keyring, clock }: IdentityParts) {
@@ -59,6 +59,12 @@ export interface NewGrant {
 
 type MoreOfUser = Partial<Pick<UserRow, 'email' | 'description' | 'enabled' | 'default_project_id'>>;
 
+interface WithUser {
+  grants?: readonly NewGrant[];
+  /** Writes what comes and goes with the user, in the same transaction. */
+  beside?: (tx: Queryable, user: UserRow) => Promise<void>;
+}
+
 /**
  * Makes a user with the roles given, all of it or nothing.
  *
@@ -69,7 +75,7 @@ export async function createUser(
   passwords: PasswordHasher,
   text: string,
   password: string | null,
-  { grants = [], ...more }: MoreOfUser & { grants?: readonly NewGrant[] } = {},
+  { grants = [], beside, ...more }: MoreOfUser & WithUser = {},
 ): Promise<UserRow> {
   const { name, key } = parseName(text, 'user');
   const id = newId();
@@ -94,6 +100,7 @@ export async function createUser(
     await holdRows(tx, grants.flatMap(holdsOf));
     await insertRow(tx, 'users', row).catch(nameTaken('user', name));
     for (const assignment of assignments) await insertRow(tx, 'role_assignments', assignment);
+    await beside?.(tx, row);
   });
   return row;
 }

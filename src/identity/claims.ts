@@ -18,6 +18,10 @@ export interface TokenClaims {
   sys?: true;
   /** The application credential that it came of; its scope is a project. */
   app?: string;
+  /** The issuer of the JWT that it was exchanged for; its scope is a project, or it has none. */
+  iss_id?: string;
+  /** Who its bearer was there. */
+  iss_sub?: string;
   jti: string;
   /** Seconds since 1970. */
   iat: number;
@@ -32,6 +36,16 @@ export interface TokenClaims {
 /** When it was given, in milliseconds since 1970. */
 export function issuedAt({ iat, ms }: TokenClaims): number {
   return iat * 1000 + ms;
+}
+
+/** What the first token of a line came of: every later one keeps it, and no more right than it leaves. */
+export type TokenOrigin = Pick<TokenClaims, 'app' | 'iss_id' | 'iss_sub'>;
+
+export function originOf({ app, iss_id, iss_sub }: TokenClaims): TokenOrigin {
+  return {
+    ...(app === undefined ? {} : { app }),
+    ...(iss_id === undefined || iss_sub === undefined ? {} : { iss_id, iss_sub }),
+  };
 }
 
 /** What a token is scoped to. */
@@ -53,14 +67,15 @@ export function readClaims(payload: string, issuer: string): TokenClaims {
   const fields = parseObject(payload);
   // Written back they are the same: no name twice, no blanks, no second spelling of a text.
   const isCompact = Buffer.from(JSON.stringify(fields), 'utf8').toString('base64url') === payload;
-  const { iss, aud, sub, prj: _p, dom: _d, sys: _s, app: _a, jti, iat, ...rest } = fields;
-  const { ms, exp, methods, audit_ids: auditIds, ...others } = rest;
+  const { iss, aud, sub, prj: _p, dom: _d, sys: _s, app: _a, iss_id: _i, iss_sub: _n, ...rest } = fields;
+  const { jti, iat, ms, exp, methods, audit_ids: auditIds, ...others } = rest;
   const isWhole =
     isCompact &&
     iss === issuer &&
     aud === AUDIENCE &&
     isText(sub) &&
     isOneScope(fields) &&
+    isOneOrigin(fields) &&
     isText(jti) &&
     isTime(iat) &&
     Number.isInteger(ms) &&
@@ -82,6 +97,14 @@ function isOneScope(fields: Record<string, unknown>): boolean {
     ['prj', 'dom', 'app'].every((name) => !has(name) || isText(fields[name])) &&
     (!has('sys') || fields['sys'] === true) &&
     (!has('app') || has('prj'))
+  );
+}
+
+function isOneOrigin(fields: Record<string, unknown>): boolean {
+  const has = (name: string): boolean => Object.hasOwn(fields, name);
+  if (!has('iss_id') && !has('iss_sub')) return true;
+  return (
+    isText(fields['iss_id']) && isText(fields['iss_sub']) && !['dom', 'sys', 'app'].some((name) => has(name))
   );
 }
 

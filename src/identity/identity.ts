@@ -1,7 +1,7 @@
 import type { Coffer } from '../coffer.ts';
 import { createPasswordHasher } from '../crypto/password.ts';
 import { listen } from '../db/listen.ts';
-import { createRevisionMemory } from '../db/revisions.ts';
+import { createRevisionMemory, type RevisionMemory } from '../db/revisions.ts';
 import type { ProjectRow, RoleRow } from '../db/schema.ts';
 import { openRow } from '../db/sealed.ts';
 import { CofferError } from '../errors.ts';
@@ -9,13 +9,16 @@ import { authenticationRequired } from '../http/errors.ts';
 import type { Actor } from '../policy/actor.ts';
 import { createActors } from './actors.ts';
 import { getProject, IDENTITY_CHANNEL, REVOKED } from './administration.ts';
-import type { TokenClaims } from './claims.ts';
+import { originOf, type TokenClaims, type TokenOrigin } from './claims.ts';
+import { createExchange } from './federation/exchange.ts';
+import type { WorkloadProof } from './federation/workloads.ts';
 import type { LoginRequest, WantedScope } from './keystone-requests.ts';
 import { type LoginAttempt, type LoginOrigin, recordedLogin } from './login-attempt.ts';
 import { createPasswordLogin } from './password-login.ts';
 import { listRoles } from './queries.ts';
-import { type IdentityParts, readRights, readUser, type Rights, type TokenScope } from './rights.ts';
+import { type IdentityParts, readUser, type Rights, type TokenScope } from './rights.ts';
 import { openSessions, type Sessions } from './sessions.ts';
+import { readTokenRights } from './token-rights.ts';
 import type { SignedToken, SigningKey } from './tokens.ts';
 
 export interface KnownToken {
@@ -23,9 +26,19 @@ export interface KnownToken {
   rights: Rights;
 }
 
+export type IssuedToken = SignedToken & KnownToken;
+
+export interface IdentityOptions {
+  tokenTtlSeconds: number;
+  /** Key sets of every issuer may be at private addresses. */
+  issuerPrivateAddresses: boolean;
+}
+
 export interface Identity {
   authenticate(token: string): Promise<Actor>;
-  login(request: LoginRequest, origin: LoginOrigin): Promise<SignedToken & KnownToken>;
+  login(request: LoginRequest, origin: LoginOrigin): Promise<IssuedToken>;
+  /** A token for the bearer of a JWT of an issuer, in its project or without a scope. */
+  exchange(proof: WorkloadProof, scope: 'project' | 'unscoped', requestId: string): Promise<IssuedToken>;
   /** @throws CofferError `not_found` for a token that is not valid. */
   describe(token: string): Promise<KnownToken>;
   /** Ends a token before its time, and with a first one all that came of it, on every server within 5 s. */
@@ -42,25 +55,25 @@ const REVOCATIONS_EVERY_MS = 2_000;
 const KEYS_EVERY_MS = 60_000;
 
 /** Log-in, tokens and the rights behind them. Reads keys and revocations before it returns. */
-export async function openIdentity(coffer: Coffer, options: { tokenTtlSeconds: number }): Promise<Identity> {
+export async function openIdentity(coffer: Coffer, options: IdentityOptions): Promise<Identity> {
   const memory = createRevisionMemory();
   const sessions = await openSessions(coffer, options.tokenTtlSeconds);
   const actors = createActors(coffer, memory);
   const logInByPassword = createPasswordLogin(coffer, createPasswordHasher(), memory);
   const stop = keepCurrent(coffer, sessions, () => actors.forget());
 
-  const logIn = async (request: LoginRequest, attempt: LoginAttempt): Promise<SignedToken & KnownToken> => {
+  const logIn = async (request: LoginRequest, attempt: LoginAttempt): Promise<IssuedToken> => {
     const { password } = request;
     if (password !== undefined) {
       const user = await logInByPassword(password.user, password.password, attempt);
-      const rights = await readScope(coffer, memory, request, user.id);
+      const rights = await readScope(coffer, memory, request, user.id, {});
       return { ...sessions.issue(rights, 'password', undefined), rights };
     }
     const parent = await sessions.verify(request.token ?? '');
     attempt.userId = parent.sub;
     await actors.findAnew(parent);
     requireRescoping(parent, request.scope);
-    const rights = await readScope(coffer, memory, request, parent.sub);
+    const rights = await readScope(coffer, memory, request, parent.sub, originOf(parent));
     return { ...sessions.issue(rights, 'token', parent), rights };
   };
 
@@ -70,6 +83,7 @@ export async function openIdentity(coffer: Coffer, options: { tokenTtlSeconds: n
       const method = request.password === undefined ? 'token' : 'password';
       return await recordedLogin(coffer, origin, method, async (attempt) => await logIn(request, attempt));
     },
+    exchange: createExchange(coffer, memory, sessions, options),
     describe: async (token) => {
       try {
         const claims = await sessions.verify(token);
@@ -113,21 +127,24 @@ function keepCurrent(coffer: Coffer, sessions: Sessions, forgetRights: () => voi
 /** The rights in the scope that was asked for. @throws CofferError `unauthorized` where the user has none. */
 async function readScope(
   parts: IdentityParts,
-  memory: ReturnType<typeof createRevisionMemory>,
-  { scope }: LoginRequest,
+  memory: RevisionMemory,
+  { scope }: Pick<LoginRequest, 'scope'>,
   userId: string,
+  origin: TokenOrigin,
 ): Promise<Rights> {
+  const read = async (wanted: TokenScope): Promise<Rights | undefined> =>
+    await readTokenRights(parts, memory, userId, wanted, origin);
   if (scope !== undefined && scope.kind !== 'unscoped') {
-    const rights = await readRights(parts, memory, userId, await resolveScope(parts, scope));
+    const rights = await read(await resolveScope(parts, scope));
     // A scope is told from one that is not there only to who has a role in it.
     if (rights === undefined || rights.roles.length === 0) throw refused();
     return rights;
   }
-  const unscoped = await readRights(parts, memory, userId, { kind: 'unscoped' });
+  const unscoped = await read({ kind: 'unscoped' });
   if (unscoped === undefined) throw refused();
   const defaultProject = scope === undefined ? unscoped.user.default_project_id : null;
   if (defaultProject === null) return unscoped;
-  const rights = await readRights(parts, memory, userId, { kind: 'project', id: defaultProject });
+  const rights = await read({ kind: 'project', id: defaultProject });
   return rights !== undefined && rights.roles.length > 0 ? rights : unscoped;
 }
 

@@ -49,7 +49,13 @@ export function formatToken(
   return {
     token: {
       methods: claims.methods,
-      user: { id: user.id, name: user.name, domain: DEFAULT_DOMAIN, password_expires_at: null },
+      user: {
+        id: user.id,
+        name: user.name,
+        domain: DEFAULT_DOMAIN,
+        password_expires_at: null,
+        ...formatFederation(claims, rights),
+      },
       audit_ids: claims.audit_ids,
       issued_at: formatKeystoneTime(new Date(claims.iat * 1000)),
       expires_at: formatKeystoneTime(new Date(claims.exp * 1000)),
@@ -58,6 +64,13 @@ export function formatToken(
       ...(rights.scope.kind === 'unscoped' || catalog === undefined ? {} : { catalog }),
     },
   };
+}
+
+/** Keystone's name for where a federated user came from. */
+function formatFederation({ methods }: TokenClaims, { issuer }: Rights): object {
+  if (issuer === undefined) return {};
+  const protocol = { id: methods[0] };
+  return { 'OS-FEDERATION': { identity_provider: { id: issuer.name }, protocol, groups: [] } };
 }
 
 function formatScope({ scope, project }: Rights): object {

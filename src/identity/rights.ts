@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Coffer } from '../coffer.ts';
 import { encodeFields, list, uuid } from '../crypto/encoding.ts';
-import type { ProjectRow, RoleAssignmentRow, RoleRow, UserRow } from '../db/schema.ts';
+import type { IssuerRow, ProjectRow, RoleAssignmentRow, RoleRow, UserRow } from '../db/schema.ts';
 import { openRow } from '../db/sealed.ts';
 import type { RevisionMemory } from '../db/revisions.ts';
 import { CofferError } from '../errors.ts';
@@ -25,6 +25,8 @@ export interface Rights {
   project: ProjectRow | null;
   /** Assigned, not implied. */
   roles: readonly RoleRow[];
+  /** Of a token that was exchanged for a JWT: whose, and with it what the rights are held to. */
+  issuer?: IssuerRow;
 }
 
 /** SHA-256 over the sorted ids of a user's assignments (FORMAT.md §4). */

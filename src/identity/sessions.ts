@@ -4,7 +4,7 @@ import { insertRow, sealRow } from '../db/sealed.ts';
 import { CofferError } from '../errors.ts';
 import { authenticationRequired } from '../http/errors.ts';
 import { IDENTITY_CHANNEL, REVOKED } from './administration.ts';
-import { scopeClaims, type TokenClaims } from './claims.ts';
+import { originOf, scopeClaims, type TokenClaims, type TokenOrigin } from './claims.ts';
 import { endTokensOfUser } from './end-tokens.ts';
 import { countRevocations } from './queries.ts';
 import { openRevocations } from './revocations.ts';
@@ -14,8 +14,8 @@ import { createTokens, type SignedToken, type SigningKey } from './tokens.ts';
 
 /** Tokens as long as they live: signed with a current key, good until they end or are revoked. */
 export interface Sessions {
-  /** A token of another, `parent`, never outlives it. */
-  issue(rights: Rights, method: string, parent: TokenClaims | undefined): SignedToken;
+  /** A token of another, `parent`, never outlives it, and has its origin. */
+  issue(rights: Rights, method: string, parent: TokenClaims | undefined, first?: FirstToken): SignedToken;
   /** @throws CofferError `unauthorized`; `unavailable` when revocations are not known. */
   verify(token: string): Promise<TokenClaims>;
   /**
@@ -25,6 +25,13 @@ export interface Sessions {
   refreshRevocations(): Promise<void>;
   refreshKeys(): Promise<void>;
   verificationKeys(): readonly SigningKey[];
+}
+
+/** Of a token that comes of no other. */
+export interface FirstToken {
+  origin: TokenOrigin;
+  /** Seconds since 1970, where what was shown for it ends. */
+  expires?: number;
 }
 
 const TTL_SECONDS_MAX = 8 * 3_600;
@@ -49,15 +56,19 @@ export async function openSessions(coffer: Coffer, ttlSeconds: number): Promise<
   };
 
   return {
-    issue: (rights, method, parent) => {
+    issue: (rights, method, parent, first) => {
       const issued = issueTime(clock.now(), rights);
       const iat = Math.floor(issued / 1000);
       const claims = {
         sub: rights.user.id,
         ...scopeClaims(rights.scope),
+        ...(parent === undefined ? first?.origin : originOf(parent)),
         iat,
         ms: issued % 1000,
-        exp: Math.min(iat + Math.min(ttlSeconds, TTL_SECONDS_MAX), parent?.exp ?? Number.MAX_SAFE_INTEGER),
+        exp: Math.min(
+          iat + Math.min(ttlSeconds, TTL_SECONDS_MAX),
+          parent?.exp ?? first?.expires ?? Number.MAX_SAFE_INTEGER,
+        ),
         methods: [...new Set([...(parent?.methods ?? []), method])],
       };
       return tokens.sign(keys.current(), claims, parent);
@@ -87,9 +98,9 @@ export async function openSessions(coffer: Coffer, ttlSeconds: number): Promise<
   };
 }
 
-/** Now; after all of the user or project were ended, not before that. */
-function issueTime(now: Date, { user, project }: Rights): number {
-  const validFrom = [user.tokens_valid_from, project?.tokens_valid_from];
+/** Now; after all of the user, project or issuer were ended, not before that. */
+function issueTime(now: Date, { user, project, issuer }: Rights): number {
+  const validFrom = [user.tokens_valid_from, project?.tokens_valid_from, issuer?.tokens_valid_from];
   return Math.max(now.getTime(), ...validFrom.map((at) => at?.getTime() ?? 0));
 }
 

@@ -26,6 +26,8 @@ export interface Actor {
   applicationCredentialId: string | null;
   /** Null restricts nothing; an empty list allows nothing. */
   accessRules: readonly AccessRule[] | null;
+  /** Whose JWT the token was exchanged for: the issuer's name here, and the subject there. */
+  workload?: { issuer: string; subject: string };
 }
 
 /** Who asks, and in which request. */

@@ -35,6 +35,11 @@ const MATRIX: Record<string, number[]> = {
   'GET /identity/v3/auth/tokens': [401, 404, 404, 404, 404, 404, 404, 404],
   'HEAD /identity/v3/auth/tokens': [401, 404, 404, 404, 404, 404, 404, 404],
   'DELETE /identity/v3/auth/tokens': [401, 404, 404, 404, 404, 404, 404, 404],
+  // 401 and 400: no JWT was sent.
+  'POST /identity/v3/OS-FEDERATION/identity_providers/{issuer}/protocols/{protocol}/auth': [
+    401, 401, 401, 401, 401, 401, 401, 401,
+  ],
+  'POST /identity/oauth2/token': [400, 400, 400, 400, 400, 400, 400, 400],
   'GET /identity/v3/auth/catalog': [401, 200, 200, 200, 200, 200, 200, 200],
   'GET /identity/v3/auth/projects': [401, 200, 200, 200, 200, 200, 200, 200],
   // 415 and 404: the right is there, what was sent or asked for is not.

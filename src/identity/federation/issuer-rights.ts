@@ -1,0 +1,28 @@
+import type { RevisionMemory } from '../../db/revisions.ts';
+import { openRow } from '../../db/sealed.ts';
+import type { IdentityParts, Rights } from '../rights.ts';
+import { findIssuer } from './issuer-queries.ts';
+import { decodeRoleIds } from './issuer-record.ts';
+import { readNewest } from './newest-issuers.ts';
+
+/**
+ * What an issuer leaves of its user's rights: its own roles, in its own project. An issuer that is not there,
+ * disabled, or of another user gives undefined.
+ */
+export async function restrictToIssuer(
+  { db, keyring }: IdentityParts,
+  memory: RevisionMemory,
+  issuerId: string,
+  rights: Rights,
+): Promise<Rights | undefined> {
+  const [issuer] = await readNewest(memory, async () => {
+    const found = await findIssuer(db, issuerId);
+    return found === undefined ? [] : [await openRow(keyring, 'issuers', { id: issuerId }, found)];
+  });
+  if (issuer === undefined) return undefined;
+  const { user, scope } = rights;
+  const isIts = scope.kind === 'unscoped' || (scope.kind === 'project' && scope.id === issuer.project_id);
+  if (!issuer.enabled || issuer.user_id !== user.id || !isIts) return undefined;
+  const ids = decodeRoleIds(issuer.role_ids);
+  return { ...rights, roles: rights.roles.filter(({ id }) => ids.includes(id)), issuer };
+}
