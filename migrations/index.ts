@@ -1,4 +1,5 @@
 import { initial } from './0001_initial.ts';
+import { applications } from './0003_applications.ts';
 import { issuers } from './0004_issuers.ts';
 import { sharing } from './0005_sharing.ts';
 import { containers } from './0006_containers.ts';
@@ -11,4 +12,11 @@ export interface Migration {
 }
 
 /** In order, append only: a migration that has been released is never changed. */
-export const MIGRATIONS: readonly Migration[] = [initial, issuers, sharing, containers, revocations];
+export const MIGRATIONS: readonly Migration[] = [
+  initial,
+  applications,
+  issuers,
+  sharing,
+  containers,
+  revocations,
+];

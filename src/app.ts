@@ -10,6 +10,7 @@ import { serveApiDescription } from './http/openapi.ts';
 import { createHttpServer, type HttpServerOptions } from './http/server.ts';
 import type { Identity } from './identity/identity.ts';
 import { registerFederationRoutes } from './identity/federation/routes.ts';
+import { registerApplicationRoutes } from './identity/applications/routes.ts';
 import { registerIdentityRoutes } from './identity/routes.ts';
 import { registerMetadataRoutes } from './secrets/metadata-routes.ts';
 import { secretAcls } from './secrets/owner.ts';
@@ -36,6 +37,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   registerHealthRoutes(app, coffer, health);
   registerIdentityRoutes(app, coffer, identity);
   registerFederationRoutes(app, coffer, identity);
+  registerApplicationRoutes(app, coffer, identity);
 
   registerSecretRoutes(app, coffer);
   registerMetadataRoutes(app, coffer);

@@ -13,10 +13,12 @@ export interface Lookup<R> {
 
 export interface Lookups {
   find<R>(lookup: Lookup<R>, key: string): Promise<R | undefined>;
+  /** All rows of the key, for a statement that may give several. */
+  findAll<R>(lookup: Lookup<R>, key: string): Promise<R[]>;
 }
 
 interface Waiting {
-  resolve(row: unknown): void;
+  resolve(rows: unknown[]): void;
   reject(error: unknown): void;
 }
 
@@ -34,21 +36,21 @@ export function createLookups(query: <R>(statement: Statement) => Promise<Answer
     { lookup: Lookup<unknown>; waiting: Map<string, Waiting[]>; inFlight: number }
   >();
 
-  return {
-    find: async <R>(lookup: Lookup<R>, key: string) =>
-      await new Promise<R | undefined>((resolve, reject) => {
-        let queue = queues.get(lookup.name);
-        if (queue === undefined) {
-          queue = { lookup, waiting: new Map(), inFlight: 0 };
-          queues.set(lookup.name, queue);
-        }
-        if (queue.waiting.size === 0) setImmediate(drain, queue);
-        const others = queue.waiting.get(key);
-        const entry: Waiting = { resolve: resolve, reject };
-        if (others === undefined) queue.waiting.set(key, [entry]);
-        else others.push(entry);
-      }),
-  };
+  const findAll = async <R>(lookup: Lookup<R>, key: string): Promise<R[]> =>
+    await new Promise<R[]>((resolve, reject) => {
+      let queue = queues.get(lookup.name);
+      if (queue === undefined) {
+        queue = { lookup, waiting: new Map(), inFlight: 0 };
+        queues.set(lookup.name, queue);
+      }
+      if (queue.waiting.size === 0) setImmediate(drain, queue);
+      const others = queue.waiting.get(key);
+      const entry: Waiting = { resolve: (rows) => resolve(rows as R[]), reject };
+      if (others === undefined) queue.waiting.set(key, [entry]);
+      else others.push(entry);
+    });
+
+  return { findAll, find: async (lookup, key) => (await findAll(lookup, key))[0] };
 
   function drain(queue: {
     lookup: Lookup<unknown>;
@@ -74,8 +76,13 @@ export function createLookups(query: <R>(statement: Statement) => Promise<Answer
         text: lookup.text,
         values: [[...batch.keys()]],
       });
-      const found = new Map(rows.map((row) => [row.asked, row]));
-      for (const [key, entries] of batch) for (const entry of entries) entry.resolve(found.get(key));
+      const found = new Map<string, unknown[]>();
+      for (const row of rows) {
+        const others = found.get(row.asked);
+        if (others === undefined) found.set(row.asked, [row]);
+        else others.push(row);
+      }
+      for (const [key, entries] of batch) for (const entry of entries) entry.resolve(found.get(key) ?? []);
     } catch (error) {
       for (const entries of batch.values()) for (const entry of entries) entry.reject(error);
     }

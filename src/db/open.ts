@@ -35,6 +35,8 @@ export interface Db extends Queryable {
   exclusive: Exclusive;
   /** The row of this key, read together with all others asked for in the same tick. */
   lookup<R>(lookup: Lookup<R>, key: string): Promise<R | undefined>;
+  /** The same for a statement that gives a key several rows. */
+  lookupAll<R>(lookup: Lookup<R>, key: string): Promise<R[]>;
   close(): Promise<void>;
 }
 
@@ -83,6 +85,7 @@ export function openDatabase(options: DatabaseOptions): Db {
     transaction,
     exclusive: createExclusive(transaction, { connectionsMax }),
     lookup: async (lookup, key) => await lookups.find(lookup, key),
+    lookupAll: async (lookup, key) => await lookups.findAll(lookup, key),
     close: async () => await pool.end(),
   };
 }

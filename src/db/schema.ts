@@ -106,6 +106,43 @@ export interface IssuerRow extends SealedColumns {
   tokens_valid_from: Date | null;
 }
 
+export interface ApplicationCredentialRow extends SealedColumns {
+  id: string;
+  user_id: string;
+  project_id: string;
+  name: string;
+  name_key: string;
+  description: string | null;
+  /** NULL until the application fetched its secret. */
+  secret_hash: Uint8Array | null;
+  roles: Uint8Array;
+  /** NULL restricts nothing; an empty list allows nothing. */
+  access_rules: Uint8Array | null;
+  unrestricted: boolean;
+  expires: Date | null;
+  enabled: boolean;
+  tokens_valid_from: Date | null;
+}
+
+/** An access rule as its owner lists it; what a credential may ask for stands in the credential. */
+export interface AccessRuleRow extends SealedColumns {
+  id: string;
+  user_id: string;
+  service: string;
+  method: string;
+  path: string;
+}
+
+export interface RedemptionRow extends SealedColumns {
+  id: string;
+  application_credential_id: string;
+  code_hash: Uint8Array;
+  /** The addresses that may redeem it; NULL for any. */
+  source: string | null;
+  expires: Date;
+  redeemed: Date | null;
+}
+
 export interface SecretRow extends SealedColumns {
   id: string;
   project_id: string;
@@ -144,6 +181,9 @@ export interface SealedRows {
   signing_keys: SigningKeyRow;
   revoked_tokens: RevokedTokenRow;
   issuers: IssuerRow;
+  application_credentials: ApplicationCredentialRow;
+  access_rules: AccessRuleRow;
+  redemptions: RedemptionRow;
   secrets: SecretRow;
   containers: ContainerRow;
 }

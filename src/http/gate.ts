@@ -6,6 +6,7 @@ import type {
   RouteOptions,
 } from 'fastify';
 import { CofferError } from '../errors.ts';
+import { allowsRequest } from '../policy/access-rules.ts';
 import type { Actor } from '../policy/actor.ts';
 import { type Identify, requireProject } from './auth.ts';
 import { MethodNotAllowed } from './errors.ts';
@@ -62,13 +63,35 @@ export function gateFor(
     };
   }
   const identify = identifyOn(surface);
+  const template = route.url.split('/').filter((segment) => segment !== '');
+  const routed = (parameters: Parameters): string[] =>
+    template.flatMap((segment) => {
+      if (segment === '*') return (parameters['*'] ?? '').split('/');
+      return segment.startsWith(':') ? [parameters[segment.slice(1)] ?? ''] : [segment];
+    });
   return async (request: FastifyRequest, reply: FastifyReply) => {
     if (probe !== true) overload.check();
     const actor = await identify(request.raw.headers);
     requireProject(actor, surface);
+    requireAccess(actor, surface, request.method, () => routed(request.params as Parameters));
     request.actor = actor;
     admit(request, reply);
   };
+}
+
+type Parameters = Readonly<Record<string, string>>;
+
+/**
+ * What a token's access rules allow, by the segments of the route that was found, so that no spelling of the
+ * address is judged other than it is served. Identity's own paths begin with its version, as in Keystone.
+ */
+function requireAccess(actor: Actor, surface: Surface, method: string, segments: () => string[]): void {
+  if (actor.accessRules === null) return;
+  const isIdentity = surface === 'identity';
+  const path = isIdentity ? segments().slice(1) : segments();
+  const asked = { service: isIdentity ? 'identity' : 'key-manager', method, segments: path };
+  if (allowsRequest(actor.accessRules, asked)) return;
+  throw new CofferError('forbidden', 'The access rules of the application credential do not allow this.');
 }
 
 /** A DELETE mostly answers nothing, so what it would be in does not matter. */
@@ -97,6 +120,7 @@ export async function refuseUnrouted(
   if (surface === 'v1' || surface === 'v2') {
     const actor: Actor = await identifyOn(surface)(request.raw.headers);
     requireProject(actor, surface);
+    requireAccess(actor, surface, request.method, () => path.slice(1).split('/'));
   }
   negotiateMicroversion(surface, request, reply);
   const match = routes.match(path);

@@ -2,6 +2,7 @@ import type { RevisionMemory } from '../db/revisions.ts';
 import { CofferError } from '../errors.ts';
 import { authenticationRequired } from '../http/errors.ts';
 import { type Actor, expandRoles } from '../policy/actor.ts';
+import { isCredentialEnded } from './applications/application-rights.ts';
 import { originOf, scopeOf, type TokenClaims } from './claims.ts';
 import type { IdentityParts, Rights } from './rights.ts';
 import { readTokenRights } from './token-rights.ts';
@@ -53,8 +54,11 @@ export function createActors(parts: IdentityParts, memory: RevisionMemory): Acto
     const { user, project, scope, issuer } = rights;
     // As in Keystone: a token for a scope in which nothing is left to its user is no token.
     if (scope.kind !== 'unscoped' && rights.roles.length === 0) throw refused();
-    // Nobody makes such a token yet: one that is there all the same gives nothing.
-    if (claims.app !== undefined) throw refused();
+    const credential = rights.application?.row;
+    if (credential !== undefined) {
+      if (isCredentialEnded(credential, parts.clock.now())) throw refused();
+      if (isFromBefore(claims, credential.tokens_valid_from)) throw refused();
+    }
     const actor: Actor = {
       userId: user.id,
       scope: scope.kind,
@@ -63,8 +67,8 @@ export function createActors(parts: IdentityParts, memory: RevisionMemory): Acto
       roles,
       domainId: user.domain_id,
       auditId: claims.jti,
-      applicationCredentialId: claims.app ?? null,
-      accessRules: null,
+      applicationCredentialId: credential?.id ?? null,
+      accessRules: rights.application?.accessRules ?? null,
       ...(issuer === undefined ? {} : { workload: { issuer: issuer.name, subject: claims.iss_sub ?? '' } }),
     };
     return { actor, rights };

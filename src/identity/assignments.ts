@@ -2,6 +2,7 @@ import type { ProjectRow, RoleAssignmentRow, RoleRow, UserRow } from '../db/sche
 import { deleteRow, type Hold, holdRows, insertRow, sealRow, StaleRow, swapRow } from '../db/sealed.ts';
 import { CofferError } from '../errors.ts';
 import { announce, holdsOf, type NewGrant, type Scope, scopeIdOf, sealGrant } from './administration.ts';
+import { removeCredentialsOfUser } from './applications/credential-rows.ts';
 import { getProjectById, getRoleById } from './rows.ts';
 import { digestAssignments, type IdentityParts, type KnownUser, readUser } from './rights.ts';
 
@@ -79,6 +80,10 @@ export async function removeAssignments(
     await holdRows(tx, [...holds, { table: 'users', row: known.user, change: true }]);
     await swapRow(tx, 'users', known.user, next);
     for (const assignment of gone) await deleteRow(tx, 'role_assignments', assignment);
+    // As in Keystone: an application that had the role there does not have it again with its owner.
+    for (const { scope_kind, scope_id } of gone) {
+      if (scope_kind === 'project') await removeCredentialsOfUser(parts, tx, known.user.id, scope_id);
+    }
     await announce(tx);
   });
 }

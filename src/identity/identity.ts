@@ -8,6 +8,7 @@ import { CofferError } from '../errors.ts';
 import { authenticationRequired } from '../http/errors.ts';
 import type { Actor } from '../policy/actor.ts';
 import { createActors } from './actors.ts';
+import { createApplicationLogin } from './applications/application-login.ts';
 import { getProject, IDENTITY_CHANNEL, REVOKED } from './administration.ts';
 import { originOf, type TokenClaims, type TokenOrigin } from './claims.ts';
 import { createExchange } from './federation/exchange.ts';
@@ -60,19 +61,30 @@ export async function openIdentity(coffer: Coffer, options: IdentityOptions): Pr
   const sessions = await openSessions(coffer, options.tokenTtlSeconds);
   const actors = createActors(coffer, memory);
   const logInByPassword = createPasswordLogin(coffer, createPasswordHasher(), memory);
+  const logInByApplication = createApplicationLogin(coffer, memory);
   const stop = keepCurrent(coffer, sessions, () => actors.forget());
 
   const logIn = async (request: LoginRequest, attempt: LoginAttempt): Promise<IssuedToken> => {
-    const { password } = request;
+    const { password, application } = request;
     if (password !== undefined) {
       const user = await logInByPassword(password.user, password.password, attempt);
       const rights = await readScope(coffer, memory, request, user.id, {});
       return { ...sessions.issue(rights, 'password', undefined), rights };
     }
+    if (application !== undefined) {
+      const rights = await logInByApplication(application.credential, application.secret);
+      const { id, expires } = rights.application.row;
+      const first = { origin: { app: id }, ...(expires === null ? {} : { expires: secondsOf(expires) }) };
+      return { ...sessions.issue(rights, 'application_credential', undefined, first), rights };
+    }
     const parent = await sessions.verify(request.token ?? '');
     attempt.userId = parent.sub;
-    await actors.findAnew(parent);
+    const known = await actors.findAnew(parent);
     requireRescoping(parent, request.scope);
+    if (parent.app !== undefined) {
+      // It gives another one of the same, and nothing else.
+      return { ...sessions.issue(known.rights, 'token', parent), rights: known.rights };
+    }
     const rights = await readScope(coffer, memory, request, parent.sub, originOf(parent));
     return { ...sessions.issue(rights, 'token', parent), rights };
   };
@@ -80,7 +92,7 @@ export async function openIdentity(coffer: Coffer, options: IdentityOptions): Pr
   return {
     authenticate: async (token) => (await actors.find(await sessions.verify(token))).actor,
     login: async (request, origin) => {
-      const method = request.password === undefined ? 'token' : 'password';
+      const method = methodOf(request);
       return await recordedLogin(coffer, origin, method, async (attempt) => await logIn(request, attempt));
     },
     exchange: createExchange(coffer, memory, sessions, options),
@@ -148,8 +160,22 @@ async function readScope(
   return rights !== undefined && rights.roles.length > 0 ? rights : unscoped;
 }
 
-/** As in Keystone: what was given for the system gives no other scope. */
+const secondsOf = (time: Date): number => Math.floor(time.getTime() / 1000);
+
+function methodOf({ password, application }: LoginRequest): string {
+  if (application !== undefined) return 'application_credential';
+  return password === undefined ? 'token' : 'password';
+}
+
+/** As in Keystone: what was given for the system, or to an application, gives no other scope. */
 function requireRescoping(parent: TokenClaims, scope: WantedScope | undefined): void {
+  if (parent.app !== undefined && scope !== undefined) {
+    throw new CofferError(
+      'forbidden',
+      'You are not authorized to perform the requested action: Using an application credential token to ' +
+        'create a scoped token is not allowed.',
+    );
+  }
   if (parent.sys !== true || (scope?.kind !== 'project' && scope?.kind !== 'domain')) return;
   throw new CofferError(
     'forbidden',

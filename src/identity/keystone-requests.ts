@@ -11,8 +11,12 @@ export type WantedScope =
   | { kind: 'unscoped' }
   | { kind: 'unsupported' };
 
+/** An application credential by id, or by name and whose it is. */
+export type NamedCredential = { id: string } | { name: string; user: Named };
+
 export interface LoginRequest {
   password?: { user: Named; password: string };
+  application?: { credential: NamedCredential; secret: string };
   token?: string;
   /** Undefined where the request has none: then the user's default project. */
   scope: WantedScope | undefined;
@@ -24,6 +28,7 @@ type Fields = Record<string, unknown>;
 export const DEFAULT_DOMAIN = { id: 'default', name: 'Default' } as const;
 /** In another domain there is nobody and nothing: this id is no one's. */
 const NOWHERE = '';
+const METHODS = ['password', 'token', 'application_credential'];
 const SCOPES = ['project', 'domain', 'system', 'unscoped', 'OS-TRUST:trust'];
 
 /**
@@ -39,10 +44,10 @@ export function parseLogin(body: unknown): LoginRequest {
   }
   const [method, another] = new Set<string>(methods);
   if (method === undefined) throw expected('methods', 'identity');
-  const known = method === 'password' || method === 'token';
-  if (!known || another !== undefined) {
+  if (!METHODS.includes(method) || another !== undefined) {
     throw new CofferError('unauthorized', 'Attempted to authenticate with an unsupported method.');
   }
+  if (method === 'application_credential') return { application: parseApplication(auth), scope: undefined };
   const scope = parseScope(auth);
   if (method === 'token') {
     const { id } = objectOf(identity.token, 'token', 'identity');
@@ -53,6 +58,26 @@ export function parseLogin(body: unknown): LoginRequest {
   const { password } = user;
   if (typeof password !== 'string') throw expected('password', 'user');
   return { password: { user: parseNamed(user, 'user'), password }, scope };
+}
+
+/** It has a scope of its own, and takes no other. */
+function parseApplication(auth: Fields): { credential: NamedCredential; secret: string } {
+  if (Object.hasOwn(auth, 'scope')) {
+    throw new CofferError(
+      'unauthorized',
+      'Error authenticating with application credential: Application credentials cannot request a scope.',
+    );
+  }
+  const identity = objectOf(auth.identity, 'identity', 'auth');
+  const given = objectOf(identity.application_credential, 'application_credential', 'identity');
+  const { secret } = given;
+  if (typeof secret !== 'string') throw expected('secret', 'application_credential');
+  const id = textIn(given, 'id', 'application_credential');
+  if (id !== undefined && id !== '') return { credential: { id }, secret };
+  const name = textIn(given, 'name', 'application_credential');
+  if (name === undefined || name === '') throw expected('name or ID', 'application credential');
+  const user = parseNamed(objectOf(given.user, 'user', 'application credential'), 'user');
+  return { credential: { name, user }, secret };
 }
 
 function parseScope(auth: Fields): WantedScope | undefined {

@@ -60,6 +60,7 @@ export function formatToken(
       issued_at: formatKeystoneTime(new Date(claims.iat * 1000)),
       expires_at: formatKeystoneTime(new Date(claims.exp * 1000)),
       ...formatScope(rights),
+      ...formatApplication(rights),
       ...(rights.scope.kind === 'unscoped' ? {} : { roles }),
       ...(rights.scope.kind === 'unscoped' || catalog === undefined ? {} : { catalog }),
     },
@@ -78,6 +79,19 @@ function formatScope({ scope, project }: Rights): object {
   if (scope.kind === 'domain') return { domain: DEFAULT_DOMAIN };
   if (project === null) return {};
   return { project: { id: project.id, name: project.name, domain: DEFAULT_DOMAIN }, is_domain: false };
+}
+
+function formatApplication({ application }: Rights): object {
+  if (application === undefined) return {};
+  const { row, accessRules } = application;
+  return {
+    application_credential: {
+      id: row.id,
+      name: row.name,
+      restricted: !row.unrestricted,
+      ...(accessRules === null ? {} : { access_rules: accessRules }),
+    },
+  };
 }
 
 /** The version document of `/identity/v3`, and in the list of `/identity`. */

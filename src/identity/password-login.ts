@@ -57,7 +57,8 @@ async function findNewestUser(
   return again;
 }
 
-async function findNamedUser(parts: IdentityParts, named: Named): Promise<UserRow | undefined> {
+/** The verified row, or undefined where nobody has that id or name. */
+export async function findNamedUser(parts: IdentityParts, named: Named): Promise<UserRow | undefined> {
   if ('id' in named) {
     const found = await findUser(parts.db, named.id);
     return found && (await openRow(parts.keyring, 'users', { id: named.id }, found));

@@ -77,7 +77,8 @@ export async function listRoles(db: Queryable): Promise<RoleRow[]> {
   return rows;
 }
 
-const prefixed = (table: SealedTable): string =>
+/** The columns of a table under names that tell them from those of the tables it is joined with. */
+export const prefixedColumns = (table: SealedTable): string =>
   sealedColumns(table)
     .map((name) => `${table}.${name} AS "${table}.${name}"`)
     .join(', ');
@@ -90,6 +91,8 @@ export interface FoundUser {
   assignments: { assignment: RoleAssignmentRow; role: RoleRow | null }[];
 }
 
+const USER_TABLES = ['users', 'projects', 'role_assignments', 'roles'] as const;
+
 /** One statement, so that all rows are of one moment: an assignment made meanwhile is no broken digest. */
 export async function findUserWithAssignments(
   db: Queryable,
@@ -98,7 +101,7 @@ export async function findUserWithAssignments(
 ): Promise<FoundUser | undefined> {
   const { rows } = await db.query({
     name: 'user-with-assignments',
-    text: `SELECT ${prefixed('users')}, ${prefixed('projects')}, ${prefixed('role_assignments')}, ${prefixed('roles')}
+    text: `SELECT ${USER_TABLES.map((table) => prefixedColumns(table)).join(', ')}
       FROM users
       LEFT JOIN projects ON projects.id = $2
       LEFT JOIN role_assignments ON role_assignments.user_id = users.id
@@ -106,17 +109,23 @@ export async function findUserWithAssignments(
       WHERE users.id = $1`,
     values: [userId, projectId],
   });
-  const first = rows[0];
-  if (first === undefined) return undefined;
+  return groupUser(rows);
+}
+
+/** One user out of the rows that a join with all assignments gives. */
+export function groupUser(rows: readonly Record<string, unknown>[]): FoundUser | undefined {
+  const [first] = rows;
+  const user = first && rowOf('users', first);
+  if (!user) return undefined;
   const assignments = rows.flatMap((row) => {
-    const assignment = pick('role_assignments', row);
-    return assignment === null ? [] : [{ assignment, role: pick('roles', row) }];
+    const assignment = rowOf('role_assignments', row);
+    return assignment === null ? [] : [{ assignment, role: rowOf('roles', row) }];
   });
-  return { user: pick('users', first) as UserRow, project: pick('projects', first), assignments };
+  return { user, project: rowOf('projects', first), assignments };
 }
 
 /** The columns of one table out of a joined row; null where the join found nothing. */
-function pick<T extends SealedTable>(table: T, row: Record<string, unknown>): SealedRows[T] | null {
+export function rowOf<T extends SealedTable>(table: T, row: Record<string, unknown>): SealedRows[T] | null {
   if (row[`${table}.seal`] === null) return null;
   const entries = sealedColumns(table).map((name) => [name, row[`${table}.${name}`]]);
   return Object.fromEntries(entries) as SealedRows[T];

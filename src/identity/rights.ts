@@ -6,7 +6,8 @@ import { openRow } from '../db/sealed.ts';
 import type { RevisionMemory } from '../db/revisions.ts';
 import { CofferError } from '../errors.ts';
 import { DEFAULT_DOMAIN } from './keystone-requests.ts';
-import { findUserWithAssignments } from './queries.ts';
+import type { KnownCredential } from './applications/application-rights.ts';
+import { type FoundUser, findUserWithAssignments } from './queries.ts';
 
 export type IdentityParts = Pick<Coffer, 'db' | 'keyring' | 'clock'>;
 
@@ -23,8 +24,10 @@ export interface Rights {
   scope: TokenScope;
   /** That of the scope, where it is one. */
   project: ProjectRow | null;
-  /** Assigned, not implied. */
-  roles: readonly RoleRow[];
+  /** Assigned, not implied; those of an application credential as far as its owner has them. */
+  roles: readonly Pick<RoleRow, 'id' | 'name'>[];
+  /** Of a token that came of an application credential: what narrows it. */
+  application?: KnownCredential;
   /** Of a token that was exchanged for a JWT: whose, and with it what the rights are held to. */
   issuer?: IssuerRow;
 }
@@ -55,7 +58,19 @@ export async function readUser(
   projectId: string | null,
 ): Promise<KnownUser | undefined> {
   const found = await findUserWithAssignments(db, userId, projectId);
-  if (found === undefined) return undefined;
+  return found && (await openUser(keyring, found, userId, projectId));
+}
+
+/**
+ * Accepts what was found of a user. @throws CofferError `integrity_violation` when a row, or an assignment
+ * more or less, is not what we wrote.
+ */
+export async function openUser(
+  keyring: IdentityParts['keyring'],
+  found: FoundUser,
+  userId: string,
+  projectId: string | null,
+): Promise<KnownUser> {
   const user = await openRow(keyring, 'users', { id: userId }, found.user);
   const project =
     projectId === null || found.project === null

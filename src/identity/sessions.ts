@@ -98,9 +98,10 @@ export async function openSessions(coffer: Coffer, ttlSeconds: number): Promise<
   };
 }
 
-/** Now; after all of the user, project or issuer were ended, not before that. */
-function issueTime(now: Date, { user, project, issuer }: Rights): number {
-  const validFrom = [user.tokens_valid_from, project?.tokens_valid_from, issuer?.tokens_valid_from];
+/** Now; after all of the user, project, issuer or application were ended, not before that. */
+function issueTime(now: Date, { user, project, issuer, application }: Rights): number {
+  const rows = [user, project, issuer, application?.row];
+  const validFrom = rows.map((row) => row?.tokens_valid_from);
   return Math.max(now.getTime(), ...validFrom.map((at) => at?.getTime() ?? 0));
 }
 

@@ -45,7 +45,14 @@ export type IdentityAction =
   | 'identity:list_endpoints'
   | 'identity:get_endpoint'
   | 'identity:list_regions'
-  | 'identity:get_region';
+  | 'identity:get_region'
+  | 'identity:list_application_credentials'
+  | 'identity:get_application_credential'
+  | 'identity:create_application_credential'
+  | 'identity:delete_application_credential'
+  | 'identity:list_access_rules'
+  | 'identity:get_access_rule'
+  | 'identity:delete_access_rule';
 
 /** What is asked for, from verified rows; what is not there is not named. */
 export interface IdentityTarget {
@@ -137,6 +144,13 @@ const rules: Readonly<Record<IdentityAction, readonly Standing[]>> = {
   'identity:get_endpoint': systemReaders,
   'identity:list_regions': [everyone],
   'identity:get_region': [everyone],
+  'identity:list_application_credentials': [...systemReaders, themselves],
+  'identity:get_application_credential': [...systemReaders, themselves],
+  'identity:create_application_credential': [themselves],
+  'identity:delete_application_credential': [admin, themselves],
+  'identity:list_access_rules': [...systemReaders, themselves],
+  'identity:get_access_rule': [...systemReaders, themselves],
+  'identity:delete_access_rule': [admin, themselves],
 };
 
 const ruleTable: ReadonlyMap<string, readonly Standing[]> = new Map(Object.entries(rules));

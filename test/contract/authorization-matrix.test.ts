@@ -41,6 +41,14 @@ const MATRIX: Record<string, number[]> = {
   ],
   'POST /identity/oauth2/token': [400, 400, 400, 400, 400, 400, 400, 400],
   'GET /identity/v3/auth/catalog': [401, 200, 200, 200, 200, 200, 200, 200],
+  // The user is the creator, and there is no such credential or rule.
+  'POST /identity/v3/users/{userId}/application_credentials': [401, 403, 403, 403, 400, 403, 403, 403],
+  'GET /identity/v3/users/{userId}/application_credentials': [401, 403, 403, 403, 200, 403, 200, 200],
+  'GET /identity/v3/users/{userId}/application_credentials/{id}': [401, 403, 403, 403, 404, 403, 404, 404],
+  'DELETE /identity/v3/users/{userId}/application_credentials/{id}': [401, 403, 403, 403, 404, 403, 404, 404],
+  'GET /identity/v3/users/{userId}/access_rules': [401, 403, 403, 403, 200, 403, 200, 200],
+  'GET /identity/v3/users/{userId}/access_rules/{id}': [401, 403, 403, 403, 404, 403, 404, 404],
+  'DELETE /identity/v3/users/{userId}/access_rules/{id}': [401, 403, 403, 403, 404, 403, 404, 404],
   'GET /identity/v3/auth/projects': [401, 200, 200, 200, 200, 200, 200, 200],
   // 415 and 404: the right is there, what was sent or asked for is not.
   'POST /v1/secrets': [401, 403, 403, 403, 415, 415, 415, 415],
@@ -104,6 +112,7 @@ describe.each(Object.entries(MATRIX))('%s', (route, statuses) => {
       const [method = '', path = ''] = route.split(' ');
       const client = people.get(who)?.client ?? coffer.stranger;
       const address = path
+        .replace('{userId}', people.get('creator')?.userId ?? '')
         .replace('{secretId}', secretId)
         .replace('{containerId}', containerId)
         .replace('{key}', SECRET.toLowerCase());

@@ -111,7 +111,7 @@ it.each<[string, unknown]>([
   );
 });
 
-it.each([['application_credential'], ['totp'], ['oauth1'], ['password', 'totp']])(
+it.each([['application_credential', 'password'], ['totp'], ['oauth1'], ['password', 'totp']])(
   'answers the methods %j with 401',
   (...methods) => {
     const body = { auth: { identity: { methods, password: { user: byName } } } };

@@ -1,0 +1,233 @@
+import { recordDecision } from '../../audit/record.ts';
+import type { Coffer } from '../../coffer.ts';
+import type { AccessRuleRow, ApplicationCredentialRow, RoleRow } from '../../db/schema.ts';
+import { deleteRow, openRow, StaleRow } from '../../db/sealed.ts';
+import { CofferError } from '../../errors.ts';
+import { type Caller, expandRoles } from '../../policy/actor.ts';
+import { canManage, type IdentityAction } from '../../policy/rules-identity.ts';
+import { nameKey } from '../names.ts';
+import { decodeAccessRules, type GivenRole } from './credential-lists.ts';
+import {
+  findAccessRule,
+  findCredential,
+  findCredentialByName,
+  listAccessRules,
+  listCredentials,
+} from './credential-queries.ts';
+import { invalid, parseNewCredential, type WantedRole } from './credential-requests.ts';
+import { insertCredential, removeCredential } from './credential-rows.ts';
+import { makeSecret } from './credential-secret.ts';
+
+const ATTEMPTS_MAX = 5;
+const REFUSED = 'You are not authorized to perform the requested action';
+
+function authorize(coffer: Coffer, caller: Caller, action: IdentityAction, userId: string): void {
+  const allowed = canManage(action, caller.actor, { userId });
+  recordDecision(coffer.log, caller, {
+    action,
+    allowed,
+    subject: userId,
+    subjectProject: caller.actor.projectId,
+  });
+  if (!allowed) throw new CofferError('forbidden', `${REFUSED}: ${action}.`);
+}
+
+/** A token of a credential that was not made for it makes and deletes none: what leaked cannot stay. */
+async function requireUnrestricted(coffer: Coffer, { actor }: Caller): Promise<void> {
+  if (actor.applicationCredentialId === null) return;
+  const asked = { id: actor.applicationCredentialId };
+  const found = await findCredential(coffer.db, asked.id);
+  const own = found && (await openRow(coffer.keyring, 'application_credentials', asked, found));
+  if (own?.unrestricted === true) return;
+  throw new CofferError(
+    'forbidden',
+    `${REFUSED}: Using method 'application_credential' is not allowed for managing additional application credentials.`,
+  );
+}
+
+/** Runs it again when what it read was changed meanwhile, or what it was to make was made by another. */
+async function again<T>(work: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await work();
+    } catch (error) {
+      const isRace = error instanceof StaleRow || (error instanceof CofferError && error.code === 'conflict');
+      if (!isRace) throw error;
+      if (attempt < ATTEMPTS_MAX) continue;
+      throw error instanceof StaleRow
+        ? new CofferError('unavailable', 'It is being changed by others; try again.')
+        : error;
+    }
+  }
+}
+
+/** The credential and, this once, its secret. Its roles are among those of the token that asks. */
+export async function createCredential(
+  coffer: Coffer,
+  caller: Caller,
+  userId: string,
+  readBody: () => Promise<unknown>,
+  listRoles: () => Promise<readonly RoleRow[]>,
+): Promise<{ row: ApplicationCredentialRow; secret: string }> {
+  authorize(coffer, caller, 'identity:create_application_credential', userId);
+  await requireUnrestricted(coffer, caller);
+  const { projectId } = caller.actor;
+  if (projectId === null)
+    throw new CofferError('forbidden', `${REFUSED}: a project-scoped token is required.`);
+  const wanted = parseNewCredential(await readBody(), coffer.clock.now());
+  const roles = chooseRoles(wanted.roles, caller.actor.roles, await listRoles());
+  const secret = wanted.secret ?? makeSecret('cofa');
+  if ((await findCredentialByName(coffer.db, userId, nameKey(wanted.name))) !== undefined) {
+    throw new CofferError('conflict', `There is an application credential called ${wanted.name} already.`);
+  }
+  const draft = { ...wanted, userId, projectId, secret, roles };
+  const row = await again(
+    async () => await coffer.db.transaction(async (tx) => await insertCredential(coffer, tx, draft)),
+  );
+  return { row, secret };
+}
+
+/** Those asked for with all that they imply, or all of the token's. */
+function chooseRoles(
+  wanted: readonly WantedRole[] | null,
+  held: readonly string[],
+  known: readonly RoleRow[],
+): GivenRole[] {
+  const names = expandRoles(wanted === null ? held : wanted.map((role) => nameOf(role, known)));
+  if (names.some((name) => !held.includes(name))) {
+    throw invalid('Cannot create an application credential with unassigned role');
+  }
+  return names.flatMap((name) => {
+    const role = known.find((one) => one.name === name);
+    return role === undefined ? [] : [{ id: role.id, name }];
+  });
+}
+
+function nameOf({ id, name }: WantedRole, known: readonly RoleRow[]): string {
+  const role = known.find((one) => (id === undefined ? one.name_key === nameKey(name ?? '') : one.id === id));
+  if (role === undefined) throw invalid('Cannot create an application credential with unassigned role');
+  return role.name;
+}
+
+/** Those whose rows verify; the others are counted. */
+export async function listUserCredentials(
+  coffer: Coffer,
+  caller: Caller,
+  userId: string,
+  name: string | undefined,
+): Promise<ApplicationCredentialRow[]> {
+  authorize(coffer, caller, 'identity:list_application_credentials', userId);
+  const found = await listCredentials(coffer.db, userId);
+  const asked = found.filter(({ name_key: key }) => name === undefined || key === nameKey(name));
+  return await openEach(coffer, caller, 'application_credentials', userId, asked);
+}
+
+export async function getCredential(
+  coffer: Coffer,
+  caller: Caller,
+  userId: string,
+  id: string,
+): Promise<ApplicationCredentialRow> {
+  authorize(coffer, caller, 'identity:get_application_credential', userId);
+  return await loadCredential(coffer, userId, id);
+}
+
+/** Its tokens end with it, on every server within 5 s. */
+export async function deleteCredential(
+  coffer: Coffer,
+  caller: Caller,
+  userId: string,
+  id: string,
+): Promise<void> {
+  authorize(coffer, caller, 'identity:delete_application_credential', userId);
+  await requireUnrestricted(coffer, caller);
+  await again(async () => {
+    const row = await loadCredential(coffer, userId, id);
+    await coffer.db.transaction(async (tx) => await removeCredential(coffer, tx, row));
+  });
+}
+
+async function loadCredential(coffer: Coffer, userId: string, id: string): Promise<ApplicationCredentialRow> {
+  const found = await findCredential(coffer.db, id);
+  // Under another user's address it is not there.
+  if (found === undefined || found.user_id !== userId) {
+    throw new CofferError('not_found', `Could not find Application Credential: ${id}.`);
+  }
+  return await openRow(coffer.keyring, 'application_credentials', { id, user_id: userId }, found);
+}
+
+export interface RuleFilter {
+  service?: string | undefined;
+  method?: string | undefined;
+  path?: string | undefined;
+}
+
+export async function listUserAccessRules(
+  coffer: Coffer,
+  caller: Caller,
+  userId: string,
+  filter: RuleFilter,
+): Promise<AccessRuleRow[]> {
+  authorize(coffer, caller, 'identity:list_access_rules', userId);
+  const found = await listAccessRules(coffer.db, userId);
+  const asked = found.filter(
+    ({ service, method, path }) =>
+      (filter.service ?? service) === service &&
+      (filter.method ?? method) === method &&
+      (filter.path ?? path) === path,
+  );
+  return await openEach(coffer, caller, 'access_rules', userId, asked);
+}
+
+export async function getAccessRule(
+  coffer: Coffer,
+  caller: Caller,
+  userId: string,
+  id: string,
+): Promise<AccessRuleRow> {
+  authorize(coffer, caller, 'identity:get_access_rule', userId);
+  return await loadAccessRule(coffer, userId, id);
+}
+
+/** Not while a credential has it. What credentials may do stands in them, and does not change. */
+export async function deleteAccessRule(
+  coffer: Coffer,
+  caller: Caller,
+  userId: string,
+  id: string,
+): Promise<void> {
+  authorize(coffer, caller, 'identity:delete_access_rule', userId);
+  await again(async () => {
+    const rule = await loadAccessRule(coffer, userId, id);
+    const credentials = await listCredentials(coffer.db, userId);
+    if (credentials.some((row) => decodeAccessRules(row.access_rules)?.some((one) => one.id === id))) {
+      throw new CofferError('forbidden', 'May not delete access rule in use');
+    }
+    await deleteRow(coffer.db, 'access_rules', rule);
+  });
+}
+
+async function loadAccessRule(coffer: Coffer, userId: string, id: string): Promise<AccessRuleRow> {
+  const found = await findAccessRule(coffer.db, userId, id);
+  if (found === undefined) throw new CofferError('not_found', `Could not find Access Rule: ${id}.`);
+  return await openRow(coffer.keyring, 'access_rules', { id, user_id: userId }, found);
+}
+
+async function openEach<T extends 'application_credentials' | 'access_rules'>(
+  coffer: Coffer,
+  caller: Caller,
+  table: T,
+  userId: string,
+  rows: readonly (T extends 'access_rules' ? AccessRuleRow : ApplicationCredentialRow)[],
+) {
+  const opened = rows.map(async (row) => {
+    try {
+      return [await openRow<T>(coffer.keyring, table, { user_id: userId } as never, row)];
+    } catch (error) {
+      if (!(error instanceof CofferError && error.code === 'integrity_violation')) throw error;
+      coffer.integrityViolations.count(table, caller.requestId);
+      return [];
+    }
+  });
+  return (await Promise.all(opened)).flat();
+}
