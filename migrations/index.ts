@@ -3,6 +3,7 @@ import { applications } from './0003_applications.ts';
 import { issuers } from './0004_issuers.ts';
 import { sharing } from './0005_sharing.ts';
 import { containers } from './0006_containers.ts';
+import { storesAndQuotas } from './0008_stores_and_quotas.ts';
 import { revocations } from './0009_revocations.ts';
 
 export interface Migration {
@@ -18,5 +19,6 @@ export const MIGRATIONS: readonly Migration[] = [
   issuers,
   sharing,
   containers,
+  storesAndQuotas,
   revocations,
 ];

@@ -39,6 +39,26 @@ export const LAYOUTS: { readonly [T in SealedTable]: readonly Layout[] } = {
         ...LAST,
       ],
     },
+    {
+      number: 2,
+      migration: 8,
+      columns: [
+        ['id', 'text'],
+        ['origin', 'text'],
+        ['domain_id', 'text'],
+        ['name', 'text'],
+        ['name_key', 'text'],
+        ['description', 'text'],
+        ['enabled', 'boolean'],
+        ['tokens_valid_from', 'timestamptz'],
+        ['active_epoch', 'bigint'],
+        ['least_epoch', 'bigint'],
+        ['limits', 'bytea'],
+        ['preferred_store', 'text'],
+        ['deleted', 'timestamptz'],
+        ...LAST,
+      ],
+    },
   ],
   keks: [
     {
@@ -194,6 +214,19 @@ export const LAYOUTS: { readonly [T in SealedTable]: readonly Layout[] } = {
       ],
     },
   ],
+  transport_keys: [
+    {
+      number: 1,
+      migration: 8,
+      columns: [
+        ['id', 'uuid'],
+        ['plugin_name', 'text'],
+        ['transport_key', 'text'],
+        ['status', 'text'],
+        ...LAST,
+      ],
+    },
+  ],
   secrets: [
     {
       number: 1,
@@ -263,6 +296,7 @@ const SYSTEM_TABLES: ReadonlySet<SealedTable> = new Set([
   'role_assignments',
   'signing_keys',
   'revoked_tokens',
+  'transport_keys',
   'issuers',
   'application_credentials',
   'access_rules',

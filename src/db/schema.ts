@@ -24,6 +24,8 @@ export interface ProjectRow extends SealedColumns {
   least_epoch: bigint;
   limits: Uint8Array | null;
   preferred_store: string | null;
+  /** Set once it is being deleted: from then on nobody acts in it, and its rows go one after the other. */
+  deleted: Date | null;
 }
 
 export interface KekRow extends SealedColumns {
@@ -143,6 +145,13 @@ export interface RedemptionRow extends SealedColumns {
   redeemed: Date | null;
 }
 
+export interface TransportKeyRow extends SealedColumns {
+  id: string;
+  plugin_name: string;
+  transport_key: string;
+  status: string;
+}
+
 export interface SecretRow extends SealedColumns {
   id: string;
   project_id: string;
@@ -184,6 +193,7 @@ export interface SealedRows {
   application_credentials: ApplicationCredentialRow;
   access_rules: AccessRuleRow;
   redemptions: RedemptionRow;
+  transport_keys: TransportKeyRow;
   secrets: SecretRow;
   containers: ContainerRow;
 }

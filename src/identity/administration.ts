@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { PasswordHasher } from '../crypto/password.ts';
+import { IDENTITY_CHANNEL } from '../db/channels.ts';
 import { SYSTEM_PROJECT } from '../db/layouts.ts';
 import type { Queryable } from '../db/open.ts';
 import type { ProjectRow, RoleRow, UserRow } from '../db/schema.ts';
@@ -11,7 +12,6 @@ import { nameKey, parseName, ROLE_NAMES } from './names.ts';
 import { findProjectByName, findRoleByName, findUserByName } from './queries.ts';
 import { digestAssignments, type IdentityParts } from './rights.ts';
 
-export const IDENTITY_CHANNEL = 'coffer_identity';
 /** The message on that channel that concerns revoked tokens, and not the rights of users. */
 export const REVOKED = 'revoked';
 

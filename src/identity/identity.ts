@@ -9,7 +9,8 @@ import { authenticationRequired } from '../http/errors.ts';
 import type { Actor } from '../policy/actor.ts';
 import { createActors } from './actors.ts';
 import { createApplicationLogin } from './applications/application-login.ts';
-import { getProject, IDENTITY_CHANNEL, REVOKED } from './administration.ts';
+import { IDENTITY_CHANNEL } from '../db/channels.ts';
+import { getProject, REVOKED } from './administration.ts';
 import { originOf, type TokenClaims, type TokenOrigin } from './claims.ts';
 import { createExchange } from './federation/exchange.ts';
 import type { WorkloadProof } from './federation/workloads.ts';
@@ -218,7 +219,9 @@ async function listProjectsOf(parts: IdentityParts, userId: string): Promise<Pro
   const projects = await Promise.all(
     [...new Set(ids)].map(async (id) => await parts.keyring.findProject(id)),
   );
-  return projects.flatMap((project) => (project?.enabled === true ? [project] : []));
+  return projects.flatMap((project) =>
+    project?.enabled === true && project.deleted === null ? [project] : [],
+  );
 }
 
 function refused(): CofferError {

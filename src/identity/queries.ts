@@ -131,6 +131,32 @@ export function rowOf<T extends SealedTable>(table: T, row: Record<string, unkno
   return Object.fromEntries(entries) as SealedRows[T];
 }
 
+/** Those who have a role in a project, after the one given, as the database says it. */
+export async function listUsersWithRolesIn(
+  db: Queryable,
+  projectId: string,
+  after: string,
+  limit: number,
+): Promise<string[]> {
+  const { rows } = await db.query<{ user_id: string }>({
+    name: 'users-with-roles-in',
+    text: `SELECT DISTINCT user_id FROM role_assignments
+      WHERE scope_kind = 'project' AND scope_id = $1 AND user_id > $2 ORDER BY user_id LIMIT $3`,
+    values: [projectId, after, limit],
+  });
+  return rows.map(({ user_id }) => user_id);
+}
+
+/** Assignments in a project whose user is gone stand in no digest. */
+export async function deleteAssignmentsOfNobody(db: Queryable, projectId: string): Promise<void> {
+  await db.query({
+    name: 'delete-assignments-of-nobody',
+    text: `DELETE FROM role_assignments WHERE scope_kind = 'project' AND scope_id = $1
+      AND NOT EXISTS (SELECT FROM users WHERE users.id = user_id)`,
+    values: [projectId],
+  });
+}
+
 export type FoundSigningKey = SigningKeyRow & { payload_body: Uint8Array };
 
 export async function listSigningKeys(db: Queryable): Promise<FoundSigningKey[]> {

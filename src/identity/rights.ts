@@ -107,11 +107,14 @@ export async function readRights(
   const known = await readNewest(parts, memory, userId, scope.kind === 'project' ? scope.id : null);
   if (known?.user.enabled !== true) return undefined;
   const { user, project, assignments, roles } = known;
-  if (scope.kind === 'project' && !(project?.enabled === true && project.origin === 'local'))
-    return undefined;
+  if (scope.kind === 'project' && !isOpen(project)) return undefined;
   if (scope.kind === 'domain' && scope.id !== DEFAULT_DOMAIN.id) return undefined;
   const granted = assignments.filter((assignment) => isIn(scope, assignment));
   return { user, scope, project, roles: granted.flatMap(({ role_id }) => roles.get(role_id) ?? []) };
+}
+
+function isOpen(project: ProjectRow | null): boolean {
+  return project?.enabled === true && project.origin === 'local' && project.deleted === null;
 }
 
 function isIn(scope: TokenScope, { scope_kind, scope_id }: RoleAssignmentRow): boolean {

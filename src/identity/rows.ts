@@ -4,12 +4,12 @@ import { CofferError } from '../errors.ts';
 import { findProjectById, findRoleById, listRoles } from './queries.ts';
 import type { IdentityParts } from './rights.ts';
 
-/** As the database has it now, verified; undefined for what is not there or was not made here. */
+/** As the database has it now, verified; undefined for what is not there, going, or was not made here. */
 export async function findProject(parts: IdentityParts, id: string): Promise<ProjectRow | undefined> {
   const row = await findProjectById(parts.db, id);
   if (row === undefined) return undefined;
   const project = await openRow(parts.keyring, 'projects', { id }, row);
-  return project.origin === 'local' ? project : undefined;
+  return project.origin === 'local' && project.deleted === null ? project : undefined;
 }
 
 export async function findRole(parts: IdentityParts, id: string): Promise<RoleRow | undefined> {

@@ -143,14 +143,24 @@ export class Keyring implements RowKeys {
     this.#projects.forget(projectId);
   }
 
+  /** Wipes the open keys of a project, once nobody uses them any more. */
+  forgetKeys(projectId: string): void {
+    this.#epochs.evict(`${projectId}/`);
+  }
+
   /**
    * The project's row with a KEK to write under. The first writer makes the KEK, and for a project that is
    * known to an outside identity service alone, the row; of many first writers one wins, and all get the
    * same.
+   *
+   * @throws CofferError `forbidden` for a project that is being deleted.
    */
   async useProject(projectId: string): Promise<ProjectRow> {
     for (let attempt = 0; attempt < CREATE_ATTEMPTS_MAX; attempt += 1) {
       const project = await this.findProject(projectId);
+      if (project !== undefined && project.deleted !== null) {
+        throw new CofferError('forbidden', 'The project is being deleted.');
+      }
       if (project !== undefined && project.active_epoch > 0n) return project;
       try {
         if (project === undefined) await this.#insertExternalProject(projectId);
@@ -237,7 +247,7 @@ export class Keyring implements RowKeys {
     use: (epoch: OpenEpoch) => T | Promise<T>,
   ): Promise<T> {
     return await this.#epochs.borrow(
-      `${epoch}/${projectId}`,
+      `${projectId}/${epoch}`,
       async () =>
         await openEpoch(
           this.#epochParts(),

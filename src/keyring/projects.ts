@@ -21,6 +21,7 @@ export function newProject(
     least_epoch: 0n,
     limits: null,
     preferred_store: null,
+    deleted: null,
     created,
     updated: created,
     revision: 1n,

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { deleteRow, insertRow, sealRow, updateRow } from '../../src/db/sealed.ts';
-import { getRole, IDENTITY_CHANNEL } from '../../src/identity/administration.ts';
+import { IDENTITY_CHANNEL } from '../../src/db/channels.ts';
+import { getRole } from '../../src/identity/administration.ts';
 import { digestAssignments, readUser } from '../../src/identity/rights.ts';
 import type { StartedCoffer } from '../harness/start-coffer.ts';
 

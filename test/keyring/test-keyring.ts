@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { MIGRATIONS } from '../../migrations/index.ts';
 import type { CryptoBackend } from '../../src/keyring/backend.ts';
 import type { Db, Queryable } from '../../src/db/open.ts';
 import type { ProjectRow } from '../../src/db/schema.ts';
@@ -37,7 +38,7 @@ export function createTestKeyring(
     installationId: Uint8Array.from(masterKeys.installationId),
     now: () => performance.now(),
     date: () => new Date(),
-    finishedMigration: 1,
+    finishedMigration: MIGRATIONS.at(-1)?.number ?? 0,
     ...rest,
   });
 }

@@ -1,0 +1,203 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createProject } from '../../src/identity/administration.ts';
+import { deleteProject } from '../../src/projects/deletion.ts';
+import { FAULTS, failCallsOf } from '../faults/failing-calls.ts';
+import { type Person, type StartedCoffer, startCoffer } from '../harness/start-coffer.ts';
+import { countLeft, deletionJob, fillProject, fillQuickly, finishDeletion } from './doomed-project.ts';
+
+let one: StartedCoffer;
+let two: StartedCoffer;
+let user: Person;
+
+beforeAll(async () => {
+  // The jobs are run by hand.
+  one = await startCoffer({ env: { COFFER_WORKER: 'off' } });
+  two = await startCoffer({ beside: one });
+  user = await one.person(['observer']);
+});
+
+afterAll(async () => {
+  await two.stop();
+  await one.stop();
+});
+
+const mark = async (projectId: string): Promise<void> => await deleteProject(one.server.coffer, projectId);
+
+async function statusOn(server: StartedCoffer, { token }: Person): Promise<number> {
+  const asked = { headers: { 'x-auth-token': token } };
+  return (await server.stranger.get('/v1/secrets', asked)).status;
+}
+
+describe('a project that is deleted', () => {
+  it('ends its tokens on every server within 5 s, and gives no new one', async () => {
+    const [person] = await fillProject(one, 'ending');
+    expect([await statusOn(one, person), await statusOn(two, person)]).toEqual([200, 200]);
+    await mark(person.projectId);
+    for (const server of [one, two]) {
+      await expect.poll(async () => await statusOn(server, person), { timeout: 5_000 }).toBe(401);
+      await expect(server.logIn(person.name, person.password, 'ending')).rejects.toThrow('401');
+    }
+  });
+
+  it('leaves nothing: no row, no key, no role; and takes nothing of another', async () => {
+    const [person, reader] = await fillProject(one, 'whole');
+    const [neighbour] = await fillProject(one, 'neighbour');
+    const before = await countLeft(one, neighbour.projectId);
+    expect(await countLeft(one, person.projectId)).toMatchObject({
+      secrets: 3,
+      keks: 1,
+      role_assignments: 3,
+    });
+    await mark(person.projectId);
+    await finishDeletion(one);
+    expect(await countLeft(one, person.projectId)).toEqual({});
+    expect(await countLeft(one, neighbour.projectId)).toEqual(before);
+    expect(await statusOn(two, neighbour)).toBe(200);
+    // Users stay, with what they have elsewhere.
+    const unscoped = await one.logIn(reader.name, reader.password);
+    expect(unscoped).not.toBe('');
+  });
+
+  it('gives its name free at once', async () => {
+    const [person] = await fillProject(one, 'twice');
+    await mark(person.projectId);
+    const again = await createProject({ ...one.server.coffer }, 'twice');
+    expect(again.id).not.toBe(person.projectId);
+    await finishDeletion(one);
+    expect(await countLeft(one, again.id)).toEqual({ projects: 1 });
+  });
+
+  it('is deleted once: after that it is not there', async () => {
+    const [person] = await fillProject(one, 'once');
+    await mark(person.projectId);
+    await expect(mark(person.projectId)).rejects.toMatchObject({ code: 'not_found' });
+    await expect(mark('system')).rejects.toMatchObject({ code: 'not_found' });
+    await expect(mark('of nobody')).rejects.toMatchObject({ code: 'not_found' });
+  });
+
+  it('lets nobody write in it, whoever came in before', async () => {
+    const [person] = await fillProject(one, 'closed');
+    await mark(person.projectId);
+    for (const { installation } of [one, two]) {
+      installation.keyring.forgetProject();
+      const writing = installation.keyring.useProject(person.projectId);
+      await expect(writing).rejects.toMatchObject({ code: 'forbidden' });
+    }
+  });
+
+  it('keeps its row while somebody may still come with an old right, so that no new one is made', async () => {
+    const [person] = await fillProject(two, 'lingering');
+    await mark(person.projectId);
+    await finishDeletion(one, 600);
+    expect(await countLeft(one, person.projectId)).toEqual({ projects: 1 });
+    two.installation.keyring.forgetProject();
+    const writing = two.installation.keyring.useProject(person.projectId);
+    await expect(writing).rejects.toMatchObject({ code: 'forbidden' });
+    await finishDeletion(one);
+    expect(await countLeft(one, person.projectId)).toEqual({});
+  });
+});
+
+describe('the deletion of a project', () => {
+  it.each(FAULTS)(
+    'is taken up again by the next run, whichever call to the database was %s',
+    { timeout: 60_000 },
+    async (fault) => {
+      const calls = failCallsOf(one.installation.db.pool);
+      const run = deletionJob(one);
+      let n = 1;
+      for (; ; n += 1) {
+        const projectId = await fillQuickly(one, user.userId);
+        await mark(projectId);
+        calls.arm(fault, n);
+        let failures = 0;
+        for (let turn = 0; turn < 100; turn += 1) {
+          const outcome = await run().catch(() => {
+            failures += 1;
+            return 'more';
+          });
+          if (outcome === 'done') break;
+        }
+        calls.disarm();
+        expect(await countLeft(one, projectId)).toEqual({});
+        if (!calls.hasStruck()) break;
+        expect(failures).toBeLessThanOrEqual(1);
+      }
+      expect(n).toBeGreaterThan(5);
+    },
+  );
+
+  it('does no harm on several nodes at once', async () => {
+    const [person] = await fillProject(one, 'shared work');
+    await mark(person.projectId);
+    const runs = [deletionJob(one), deletionJob(two), deletionJob(one), deletionJob(two)];
+    for (let turn = 0; turn < 20; turn += 1) {
+      await Promise.all(runs.map(async (run) => await run().catch(() => 'more')));
+    }
+    expect(await countLeft(one, person.projectId)).toEqual({});
+  });
+
+  it('takes rows that do not verify with it, and counts them', async () => {
+    const [person] = await fillProject(one, 'damaged');
+    const { db } = one.installation;
+    await db.query({
+      text: `UPDATE secrets SET name = 'altered' WHERE id =
+        (SELECT id FROM secrets WHERE project_id = $1 LIMIT 1)`,
+      values: [person.projectId],
+    });
+    const counted: string[] = [];
+    const { coffer } = one.server;
+    const before = coffer.integrityViolations;
+    coffer.integrityViolations = { count: (where) => counted.push(where) };
+    await mark(person.projectId);
+    await finishDeletion(one);
+    coffer.integrityViolations = before;
+    expect(await countLeft(one, person.projectId)).toEqual({});
+    expect(counted).toEqual(['secrets']);
+  });
+
+  it('is not begun by the database: a mark without its seal destroys nothing', async () => {
+    const [person] = await fillProject(one, 'framed');
+    const before = await countLeft(one, person.projectId);
+    const { db } = one.installation;
+    const { projectId } = person;
+    await db.query({ text: 'UPDATE projects SET deleted = now() WHERE id = $1', values: [projectId] });
+    await finishDeletion(one);
+    expect(await countLeft(one, projectId)).toEqual(before);
+    await db.query({ text: 'UPDATE projects SET deleted = NULL WHERE id = $1', values: [projectId] });
+    one.installation.keyring.forgetProject();
+    await expect.poll(async () => await statusOn(one, person), { timeout: 6_000 }).toBe(200);
+  });
+
+  it('opens no row of it that was hidden elsewhere: its keys are gone', async () => {
+    const [person] = await fillProject(one, 'hidden');
+    const [thief] = await fillProject(one, 'thief');
+    const { db } = one.installation;
+    const { rows } = await db.query<{ id: string }>({
+      text: `UPDATE secrets SET project_id = $2 WHERE project_id = $1 RETURNING id`,
+      values: [person.projectId, thief.projectId],
+    });
+    await mark(person.projectId);
+    await finishDeletion(one);
+    for (const { id } of rows) {
+      const reply = await thief.client.get(`/v1/secrets/${id}/payload`);
+      expect([reply.status, reply.text]).toEqual([500, expect.stringContaining('Integrity Violation')]);
+    }
+    await db.query({
+      text: 'UPDATE secrets SET project_id = $1 WHERE id = ANY ($2)',
+      values: [person.projectId, rows.map(({ id }) => id)],
+    });
+    expect((await thief.client.get(`/v1/secrets/${rows[0]!.id}/payload`)).status).toBe(500);
+    await db.query({ text: 'DELETE FROM secrets WHERE project_id = $1', values: [person.projectId] });
+  });
+
+  it('waits for `coffer migrate --finish` while servers of the version before may run', async () => {
+    const [person] = await fillProject(one, 'early');
+    const { keyring } = one.installation;
+    const { finishedMigration } = keyring;
+    keyring.finishedMigration = 7;
+    await expect(mark(person.projectId)).rejects.toMatchObject({ code: 'unavailable' });
+    keyring.finishedMigration = finishedMigration;
+    expect(await statusOn(one, person)).toBe(200);
+  });
+});
