@@ -41,6 +41,7 @@ describe('loadConfig', () => {
       dataDir: join(cwd, 'data'),
       listen: { host: '127.0.0.1', port: 9311 },
       formerUrls: [],
+      issuerPrivateAddresses: false,
       publicUrl: 'http://127.0.0.1:9311',
       region: 'RegionOne',
       rules: 'stock',

@@ -31,7 +31,7 @@ export async function signJwt(key: TestKey, claims: Claims, header: object = {})
   return await new SignJWT(claims).setProtectedHeader(protectedHeader).sign(key.privateKey);
 }
 
-export const inSeconds = (seconds: number): number => Math.floor(Date.now() / 1000) + seconds;
+const inSeconds = (seconds: number): number => Math.floor(Date.now() / 1000) + seconds;
 
 type Answer = (request: IncomingMessage, response: ServerResponse) => void;
 
