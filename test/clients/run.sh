@@ -3,7 +3,7 @@
 #
 #   npm run build && npm run test:clients
 #
-# Needs python3-barbicanclient, python3-openstackclient, jq and openssl. Settings in the environment are kept, so
+# Needs python3-barbicanclient, python3-openstackclient, curl, jq and openssl. Settings in the environment are kept, so
 # COFFER_DATABASE_URL takes the server to another database, which must be empty. Non-zero when one check failed.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -65,5 +65,7 @@ echo "--- python-barbicanclient: $parts"
 /usr/bin/python3 test/clients/barbicanclient_smoke.py --auth-url "$base/identity/v3" --parts "$parts" || failed=1
 echo '--- openstack: secrets'
 PARTS=secrets bash test/clients/openstack_cli_smoke.sh "$base/identity/v3" || failed=1
+echo '--- keystoneauth: v3oidcaccesstoken'
+bash test/clients/federation_smoke.sh "$base" || failed=1
 if [ "$failed" = 0 ]; then echo 'clients: every check passed'; else echo 'clients: some checks FAILED' >&2; fi
 exit "$failed"
