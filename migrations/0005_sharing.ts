@@ -11,5 +11,38 @@ export const sharing: Migration = {
 ALTER TABLE secrets ADD COLUMN acl_users text[] COLLATE "C";
 -- Partial, because most secrets have no ACL, and their writers should not pay for it.
 CREATE INDEX secrets_acl_users ON secrets USING gin (acl_users) WHERE acl_users IS NOT NULL;
+
+CREATE TABLE secret_consumers (
+  id uuid PRIMARY KEY,
+  project_id text COLLATE "C" NOT NULL,
+  parent_id uuid NOT NULL,
+  consumer_project_id text COLLATE "C" NOT NULL,
+  service text NOT NULL,
+  resource_type text NOT NULL,
+  resource_id text NOT NULL,
+  created timestamptz(3) NOT NULL,
+  updated timestamptz(3) NOT NULL,
+  revision bigint NOT NULL,
+  epoch bigint NOT NULL,
+  seal bytea NOT NULL
+);
+CREATE INDEX secret_consumers_parent ON secret_consumers (parent_id, created, id);
+CREATE INDEX secret_consumers_epoch ON secret_consumers (project_id, epoch);
+
+CREATE TABLE container_consumers (
+  id uuid PRIMARY KEY,
+  project_id text COLLATE "C" NOT NULL,
+  parent_id uuid NOT NULL,
+  consumer_project_id text COLLATE "C" NOT NULL,
+  name text COLLATE "C" NOT NULL,
+  url text NOT NULL,
+  created timestamptz(3) NOT NULL,
+  updated timestamptz(3) NOT NULL,
+  revision bigint NOT NULL,
+  epoch bigint NOT NULL,
+  seal bytea NOT NULL
+);
+CREATE INDEX container_consumers_parent ON container_consumers (parent_id);
+CREATE INDEX container_consumers_epoch ON container_consumers (project_id, epoch);
 `,
 };

@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import { registerAclRoutes } from './acl/routes.ts';
 import type { Coffer } from './coffer.ts';
 import { registerContainerRoutes } from './containers/routes.ts';
+import { registerConsumerRoutes } from './consumers/routes.ts';
 import { CofferError } from './errors.ts';
 import type { Metrics } from './health/metrics.ts';
 import { type HealthOptions, registerHealthRoutes } from './health/routes.ts';
@@ -13,7 +14,7 @@ import { registerFederationRoutes } from './identity/federation/routes.ts';
 import { registerApplicationRoutes } from './identity/applications/routes.ts';
 import { registerIdentityRoutes } from './identity/routes.ts';
 import { registerMetadataRoutes } from './secrets/metadata-routes.ts';
-import { secretAcls } from './secrets/owner.ts';
+import { consumersOfSecrets, secretAcls } from './secrets/owner.ts';
 import { registerSecretRoutes } from './secrets/routes.ts';
 
 export interface AppOptions {
@@ -43,6 +44,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   registerMetadataRoutes(app, coffer);
   registerAclRoutes(app, coffer, secretAcls);
   registerContainerRoutes(app, coffer, async () => new Map());
+  registerConsumerRoutes(app, coffer, consumersOfSecrets);
   return app;
 }
 

@@ -36,7 +36,6 @@ function parseUser(user: unknown): string {
   if (typeof user !== 'string') throw mismatch(`${repr(user)} is not of type 'string'`);
   const id = stripText(user);
   if (lengthOf(id) > USER_LENGTH_MAX) throw mismatch(`${repr(id)} is too long`);
-  if (/\0|\p{Surrogate}/u.test(id)) throw mismatch('a character that cannot be stored was found');
   return id;
 }
 

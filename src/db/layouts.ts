@@ -268,6 +268,37 @@ export const LAYOUTS: { readonly [T in SealedTable]: readonly Layout[] } = {
       ],
     },
   ],
+  secret_consumers: [
+    {
+      number: 1,
+      migration: 5,
+      columns: [
+        ['id', 'uuid'],
+        ['project_id', 'text'],
+        ['parent_id', 'uuid'],
+        ['consumer_project_id', 'text'],
+        ['service', 'text'],
+        ['resource_type', 'text'],
+        ['resource_id', 'text'],
+        ...LAST,
+      ],
+    },
+  ],
+  container_consumers: [
+    {
+      number: 1,
+      migration: 5,
+      columns: [
+        ['id', 'uuid'],
+        ['project_id', 'text'],
+        ['parent_id', 'uuid'],
+        ['consumer_project_id', 'text'],
+        ['name', 'text'],
+        ['url', 'text'],
+        ...LAST,
+      ],
+    },
+  ],
 };
 
 /**

@@ -181,6 +181,27 @@ export interface ContainerRow extends SealedColumns {
   acl: Uint8Array | null;
 }
 
+interface ConsumerColumns extends SealedColumns {
+  /** Made of what it says, so that a repetition finds it. */
+  id: string;
+  /** Of the secret or container. */
+  project_id: string;
+  parent_id: string;
+  /** Of who registered it, and may remove it. */
+  consumer_project_id: string;
+}
+
+export interface SecretConsumerRow extends ConsumerColumns {
+  service: string;
+  resource_type: string;
+  resource_id: string;
+}
+
+export interface ContainerConsumerRow extends ConsumerColumns {
+  name: string;
+  url: string;
+}
+
 export interface SealedRows {
   projects: ProjectRow;
   keks: KekRow;
@@ -196,6 +217,8 @@ export interface SealedRows {
   transport_keys: TransportKeyRow;
   secrets: SecretRow;
   containers: ContainerRow;
+  secret_consumers: SecretConsumerRow;
+  container_consumers: ContainerConsumerRow;
 }
 
 export type SealedTable = keyof SealedRows;

@@ -137,31 +137,42 @@ type Unsealed = Record<string, Uint8Array | readonly string[] | null>;
 /** How a write reaches the table beside its sealed columns. */
 interface WriteOptions {
   unsealed?: Unsealed;
-  /** A row that must still be the one that was read, locked in the same statement (rotation waits for it). */
-  resting?: { table: SealedTable; id: string; seal: Uint8Array };
+  /** Rows that must still be the ones that were read, locked in the same statement (rotation waits for it). */
+  resting?: Resting | readonly Resting[];
+}
+
+interface Resting {
+  table: SealedTable;
+  id: string;
+  seal: Uint8Array;
 }
 
 /**
- * Inserts a sealed row. @throws StaleRow when the row it rests on changed; CofferError `conflict` when it
+ * Inserts a sealed row. @throws StaleRow when a row it rests on changed; CofferError `conflict` when it
  * exists.
  */
 export async function insertRow<T extends SealedTable>(
   db: Queryable,
   table: T,
   row: SealedRows[T],
-  { unsealed = {}, resting }: WriteOptions = {},
+  { unsealed = {}, resting = [] }: WriteOptions = {},
 ): Promise<void> {
+  const others = [resting].flat();
   const names = [...sealedColumns(table), ...Object.keys(unsealed)];
   const values = names.map((name) => unsealed[name] ?? (row as unknown as Columns)[name] ?? null);
   const places = names.map((_, index) => `$${index + 1}`).join(', ');
   let source = `VALUES (${places})`;
-  if (resting !== undefined) {
-    source = `SELECT ${typedPlaces(table, names)} FROM ${resting.table}
-      WHERE id = $${names.length + 1} AND seal = $${names.length + 2} FOR SHARE`;
-    values.push(resting.id, resting.seal);
+  if (others.length > 0) {
+    const tables = others.map((other, index) => `${other.table} AS other${index}`).join(', ');
+    const conditions = others.map(({ id, seal }, index) => {
+      const count = values.push(id, seal);
+      return `other${index}.id = $${count - 1} AND other${index}.seal = $${count}`;
+    });
+    source = `SELECT ${typedPlaces(table, names)} FROM ${tables} WHERE ${conditions.join(' AND ')} FOR SHARE`;
   }
   const statement = `INSERT INTO ${table} (${names.join(', ')}) ${source}`;
-  const name = `insert-${table}-${resting?.table ?? 'free'}-${Object.keys(unsealed).join()}`;
+  const on = others.map((other) => other.table).join('+');
+  const name = `insert-${table}-${on}-${Object.keys(unsealed).join()}`;
   const { rowCount } = await db.query({ name, text: statement, values });
   if (rowCount !== 1) throw new StaleRow();
 }

@@ -1,8 +1,9 @@
 import type { Coffer } from '../coffer.ts';
-import { deleteRow, openRow, StaleRow } from '../db/sealed.ts';
+import { openRow, StaleRow } from '../db/sealed.ts';
 import type { SecretRow } from '../db/schema.ts';
 import { CofferError } from '../errors.ts';
 import { type EndedSecret, listEndedSecrets } from './queries.ts';
+import { removeSecret } from './service.ts';
 
 const BATCH = 100;
 
@@ -34,7 +35,7 @@ export function createSecretPurge(
 async function purgeSecret(coffer: Coffer, row: SecretRow): Promise<boolean> {
   try {
     const secret = await openRow(coffer.keyring, 'secrets', { id: row.id }, row);
-    await deleteRow(coffer.db, 'secrets', secret);
+    await coffer.db.transaction(async (tx) => await removeSecret(tx, secret));
     return true;
   } catch (error) {
     if (error instanceof StaleRow) return false;

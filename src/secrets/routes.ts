@@ -19,7 +19,6 @@ import { type WireSecret, formatSecret } from './wire.ts';
 
 type Query = Record<string, string>;
 type SecretRoute = { Params: { secretId: string }; Querystring: Query };
-type Secret = Awaited<ReturnType<typeof service.getSecret>>;
 type SecretRequest = FastifyRequest<SecretRoute>;
 
 export function registerSecretRoutes(app: FastifyInstance, coffer: Coffer): void {
@@ -51,8 +50,14 @@ function registerCollection(app: FastifyInstance, coffer: Coffer): void {
       const { query } = request;
       const page = readPage(query, limits);
       const readFilter = () => parseSecretFilter(query);
-      const { secrets, total } = await service.listSecretsFor(coffer, callerOf(request), readFilter, page);
-      const items = secrets.map((secret) => onWire(coffer, request, secret));
+      const { secrets, total } = await service.listSecretsFor(
+        coffer,
+        callerOf(request),
+        readFilter,
+        page,
+        showsConsumers(request),
+      );
+      const items = secrets.map((secret) => onWire(coffer, secret));
       return envelope('secrets', { items, total }, { publicUrl, path: '/v1/secrets', query, page });
     },
   );
@@ -66,14 +71,15 @@ function registerSecret(app: FastifyInstance, coffer: Coffer): void {
       // Anything that does not admit JSON asks for the payload, as it did before there was /payload.
       const asksPayload = request.headers.accept === '' || !acceptsJson(request.headers.accept);
       if (asksPayload) return await sendPayload(coffer, request, reply, 'Secret retrieval');
-      const secret = await service.getSecret(coffer, callerOf(request), request.params.secretId);
+      const { secretId } = request.params;
+      const secret = await service.getSecret(coffer, callerOf(request), secretId, showsConsumers(request));
       if (request.query.transport_key_needed?.toLowerCase() === 'true') {
         throw new CofferError(
           'bad_request',
           'Secret retrieval issue seen - Transport keys are not supported.',
         );
       }
-      return onWire(coffer, request, secret);
+      return onWire(coffer, secret);
     },
   );
 
@@ -96,20 +102,21 @@ function registerSecret(app: FastifyInstance, coffer: Coffer): void {
     '/v1/secrets/:secretId',
     { config: { action: 'secret:delete', accept: 'any' }, ...described(secretDocumentation.remove) },
     async (request, reply) => {
-      await service.deleteSecret(coffer, callerOf(request), request.params.secretId, () => {
-        if (atLeast(request.microversion, 1, 2)) parseForce(request.query.force);
-      });
+      const { params, query, microversion } = request;
+      // Before 1.2 consumers hold nothing back, and `force` is not looked at.
+      const readForce = () => !atLeast(microversion, 1, 2) || parseForce(query.force);
+      await service.deleteSecret(coffer, callerOf(request), params.secretId, readForce);
       return await reply.code(204).send();
     },
   );
 }
 
-function onWire(
-  { publicUrl }: Coffer,
-  { microversion }: Pick<FastifyRequest, 'microversion'>,
-  secret: Secret,
-): WireSecret {
-  return formatSecret(secret, { microversion, publicUrl });
+function showsConsumers({ microversion }: Pick<FastifyRequest, 'microversion'>): boolean {
+  return atLeast(microversion, 1, 1);
+}
+
+function onWire({ publicUrl }: Coffer, { secret, consumers }: service.SecretView): WireSecret {
+  return formatSecret(secret, { publicUrl, consumers });
 }
 
 /** The body is read once, however often the operation is tried, and wiped when it is over. */

@@ -2,7 +2,10 @@ import { randomUUID } from 'node:crypto';
 import { aclTarget } from '../acl/record.ts';
 import type { Caller } from '../policy/actor.ts';
 import type { Coffer } from '../coffer.ts';
+import { type ConsumerFields, secretConsumers } from '../consumers/record.ts';
+import { findConsumers, removeAllConsumers } from '../consumers/service.ts';
 import { wipe } from '../crypto/envelope.ts';
+import type { Queryable } from '../db/open.ts';
 import type { ProjectRow, SecretRow } from '../db/schema.ts';
 import { deleteRow, insertRow, openRow, sealRow, updateRow } from '../db/sealed.ts';
 import { CofferError } from '../errors.ts';
@@ -83,12 +86,33 @@ async function insertSecret(
   return id;
 }
 
-/** The secret's verified row: everything but its payload. */
-export async function getSecret(coffer: Coffer, caller: Caller, id: SecretId): Promise<SecretRow> {
-  return await operate(coffer, caller, {
+/** A secret's verified row, which is everything but its payload, and its consumers if they were asked for. */
+export interface SecretView {
+  secret: SecretRow;
+  consumers: readonly ConsumerFields[] | null;
+}
+
+export async function getSecret(
+  coffer: Coffer,
+  caller: Caller,
+  id: SecretId,
+  withConsumers: boolean,
+): Promise<SecretView> {
+  return await operate<SecretView, SecretRow>(coffer, caller, {
     ...onSecret(coffer, id, 'secret:get', 'Secret retrieval'),
-    run: async (secret) => secret,
+    run: async (secret) => (await viewSecrets(coffer, caller, [secret], withConsumers))[0] as SecretView,
   });
+}
+
+async function viewSecrets(
+  coffer: Coffer,
+  caller: Caller,
+  secrets: readonly SecretRow[],
+  withConsumers: boolean,
+): Promise<SecretView[]> {
+  if (!withConsumers) return secrets.map((secret) => ({ secret, consumers: null }));
+  const consumers = await findConsumers(coffer, caller, secretConsumers, secrets);
+  return secrets.map((secret) => ({ secret, consumers: consumers.get(secret.id) ?? [] }));
 }
 
 /** The payload and its stored content type. The caller owns the bytes and wipes them. */
@@ -150,20 +174,34 @@ async function writePayload(
   }
 }
 
-/** Deletes the row: key and ciphertext are gone. `checkQuery` runs once the right is established. */
+/**
+ * Deletes the row: key and ciphertext are gone, and its consumers with it. `readForce` runs once the right is
+ * established, and says whether the secret goes even if it has any.
+ */
 export async function deleteSecret(
   coffer: Coffer,
   caller: Caller,
   id: SecretId,
-  checkQuery: () => void,
+  readForce: () => boolean,
 ): Promise<void> {
   await operate(coffer, caller, {
     ...onSecret(coffer, id, 'secret:delete', 'Secret deletion'),
     run: async (secret) => {
-      checkQuery();
-      await deleteRow(coffer.db, 'secrets', secret);
+      const isForced = readForce();
+      await coffer.db.transaction(async (tx) => {
+        const consumers = await removeSecret(tx, secret);
+        if (consumers === 0 || isForced) return;
+        const reason = 'Secret cannot be deleted as it has consumers.';
+        throw new CofferError('bad_request', `Secret deletion issue seen - ${reason}.`);
+      });
     },
   });
+}
+
+/** Deletes the row that was read, then what hangs on it, and gives the number of its consumers. */
+export async function removeSecret(tx: Queryable, secret: SecretRow): Promise<number> {
+  await deleteRow(tx, 'secrets', secret);
+  return await removeAllConsumers(tx, secretConsumers, secret.id);
 }
 
 /**
@@ -175,7 +213,8 @@ export async function listSecretsFor(
   caller: Caller,
   readFilter: () => SecretFilter,
   page: { offset: number; limit: number },
-): Promise<{ secrets: SecretRow[]; total: number }> {
+  withConsumers: boolean,
+): Promise<{ secrets: SecretView[]; total: number }> {
   return await operate(coffer, caller, {
     action: 'secrets:get',
     name: 'Secret(s) retrieval',
@@ -186,8 +225,8 @@ export async function listSecretsFor(
       const asked = 'projectId' in whose ? { project_id: whose.projectId } : {};
       const opened = await openSecrets(coffer, caller, asked, rows);
       const now = coffer.clock.now();
-      const secrets = opened.filter((secret) => !hasEnded(secret, now) && isListed(secret, whose));
-      return { secrets, total };
+      const listed = opened.filter((secret) => !hasEnded(secret, now) && isListed(secret, whose));
+      return { secrets: await viewSecrets(coffer, caller, listed, withConsumers), total };
     },
   });
 }

@@ -1,5 +1,4 @@
 import type { SecretRow } from '../db/schema.ts';
-import { atLeast, type Microversion } from '../http/microversions.ts';
 import { refTo } from '../http/refs.ts';
 import { formatTimestamp } from '../http/timestamps.ts';
 
@@ -8,7 +7,7 @@ export type WireSecret = Record<string, unknown>;
 /** Clients build their object from exactly these keys: one that they do not know is an error to them. */
 export function formatSecret(
   secret: SecretRow,
-  { microversion, publicUrl }: { microversion: Microversion; publicUrl: string },
+  { publicUrl, consumers }: { publicUrl: string; consumers: readonly object[] | null },
 ): WireSecret {
   return {
     created: formatTimestamp(secret.created),
@@ -21,7 +20,7 @@ export function formatSecret(
     bit_length: secret.bit_length === null ? null : Number(secret.bit_length),
     mode: secret.mode,
     creator_id: secret.creator_id,
-    ...(atLeast(microversion, 1, 1) ? { consumers: [] } : {}),
+    ...(consumers === null ? {} : { consumers }),
     ...(secret.content_type === null ? {} : { content_types: { default: secret.content_type } }),
     secret_ref: refTo(publicUrl, 'secrets', secret.id),
   };

@@ -54,7 +54,6 @@ describe('the body of an ACL', () => {
     [{ read: { users: ['a', null] } }, "None is not of type 'string'", 'read'],
     [{ read: { users: ['a', ['b']] } }, "['b'] is not of type 'string'", 'read'],
     [{ read: { users: ['a', 'x'.repeat(256)] } }, `'${'x'.repeat(256)}' is too long`, 'read'],
-    [{ read: { users: ['a\0b'] } }, 'a character that cannot be stored was found', 'read'],
     [{ read: { 'project-access': 'false' } }, "'false' is not of type 'boolean'", 'read'],
     [{ read: { 'project-access': 0 } }, "0 is not of type 'boolean'", 'read'],
     [{ read: { 'project-access': null } }, "None is not of type 'boolean'", 'read'],

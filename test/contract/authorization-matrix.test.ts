@@ -73,6 +73,11 @@ const MATRIX: Record<string, number[]> = {
   // 400: there is no body.
   'DELETE /v1/containers/{containerId}/secrets': [401, 403, 403, 403, 400, 400, 400, 403],
   'DELETE /v1/containers/{containerId}': [401, 403, 403, 403, 204, 404, 404, 404],
+  'GET /v1/secrets/{secretId}/consumers': [401, 403, 200, 200, 200, 200, 200, 403],
+  'POST /v1/secrets/{secretId}/consumers': [401, 403, 415, 415, 415, 415, 415, 403],
+  'DELETE /v1/secrets/{secretId}/consumers': [401, 403, 415, 415, 415, 415, 415, 403],
+  // The text of an id that is none: nobody is told anything.
+  'GET /v1/secrets/{secretId}/consumers/{consumerId}': [401, 404, 404, 404, 404, 404, 404, 404],
   // The last that may deletes; those before it in the order only try.
   'DELETE /v1/secrets/{secretId}': [401, 403, 403, 403, 204, 404, 404, 404],
 };

@@ -109,6 +109,34 @@ describe('the conformance script', () => {
     expect((await demo.delete(`${ref}/metadata/zz`)).status).toBe(204);
   });
 
+  it('22–24: shares and hides a secret', async () => {
+    const ref = await store({});
+    expect((await demo.get(`${ref}/acl`)).json).toEqual({ read: { 'project-access': true } });
+    const body = { read: { 'project-access': false } };
+    expect((await demo.send('PATCH', `${ref}/acl`, { body })).status).toBe(200);
+    expect((await demo.get(`${ref}/acl`)).json.read).toMatchObject({ users: [], 'project-access': false });
+    const removed = await demo.delete(`${ref}/acl`);
+    expect([removed.status, removed.text]).toEqual([200, 'null']);
+  });
+
+  it('25–26: keeps a secret that has consumers, at 1.2 and unless forced', async () => {
+    const body = { service: 'nova', resource_type: 'SERVER', resource_id: '1' };
+    const used = async (): Promise<string> => {
+      const ref = await store({});
+      for (let round = 0; round < 2; round += 1) {
+        expect((await demo.post(`${ref}/consumers`, body)).status).toBe(200);
+      }
+      expect((await demo.get(`${ref}/consumers`)).json.total).toBe(1);
+      return new URL(ref).pathname;
+    };
+    const first = await used();
+    expect((await demo.send('DELETE', `${first}/consumers`, { body })).status).toBe(200);
+    expect((await demo.delete(await used(), { version: '1.1' })).status).toBe(204);
+    const last = await used();
+    expect((await demo.delete(last, { version: '1.2' })).status).toBe(400);
+    expect((await demo.delete(`${last}?force=true`, { version: '1.2' })).status).toBe(204);
+  });
+
   it('37–38: keeps projects apart, whatever the query says', async () => {
     const ref = await store({ payload: 'x', ...TEXT });
     const { client: other } = await coffer.person(['admin'], 'other');
@@ -116,6 +144,9 @@ describe('the conformance script', () => {
     expect((await other.get(`${ref}/payload`)).status).toBe(403);
     expect((await other.get(`${new URL(ref).pathname}?target.secret.read=read`)).status).toBe(403);
     expect((await other.get('/v1/secrets')).json.total).toBe(0);
+    const { client: guest, userId } = await coffer.person(['observer'], 'other');
+    await demo.put(`${ref}/acl`, { read: { users: [userId] } });
+    expect((await guest.get(`${ref}/payload`)).status).toBe(200);
   });
 
   it('39–40: refuses ids of another form and methods of another kind', async () => {

@@ -3,6 +3,7 @@ import { pino } from 'pino';
 import { registerAclRoutes } from '../../src/acl/routes.ts';
 import type { Coffer } from '../../src/coffer.ts';
 import { registerContainerRoutes } from '../../src/containers/routes.ts';
+import { registerConsumerRoutes } from '../../src/consumers/routes.ts';
 import { finishMigrations, migrate } from '../../src/db/migrate.ts';
 import { openDatabase } from '../../src/db/open.ts';
 import { CofferError } from '../../src/errors.ts';
@@ -12,7 +13,7 @@ import { createSoftwareBackend } from '../../src/keyring/software-backend.ts';
 import type { Actor } from '../../src/policy/actor.ts';
 import type { RuleSetName } from '../../src/policy/can.ts';
 import { registerMetadataRoutes } from '../../src/secrets/metadata-routes.ts';
-import { secretAcls } from '../../src/secrets/owner.ts';
+import { consumersOfSecrets, secretAcls } from '../../src/secrets/owner.ts';
 import { registerSecretRoutes } from '../../src/secrets/routes.ts';
 import { createDatabase } from '../harness/database.ts';
 import { type Client, rawClient } from './raw-http.ts';
@@ -84,6 +85,7 @@ export async function startKeyManager(rules: RuleSetName = 'stock'): Promise<Key
   registerMetadataRoutes(app, coffer);
   registerAclRoutes(app, coffer, secretAcls);
   registerContainerRoutes(app, coffer, async () => new Map());
+  registerConsumerRoutes(app, coffer, consumersOfSecrets);
   const base = await app.listen({ host: '127.0.0.1', port: 0 });
   return {
     publicUrl,

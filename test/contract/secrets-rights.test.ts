@@ -5,6 +5,8 @@ import type { Client, Reply } from './raw-http.ts';
 
 const REFUSED = ' attempt not allowed - please review your user/project privileges';
 
+const CONSUMER = { service: 'nova', resource_type: 'SERVER', resource_id: '1' };
+
 interface Act {
   operation: string;
   status: number;
@@ -57,6 +59,21 @@ const ACTS: Readonly<Record<string, Act>> = {
     operation: 'Secret metadatum removal',
     status: 204,
     run: (client, ref) => client.delete(`${ref}/metadata/env`),
+  },
+  'secret_consumers:get': {
+    operation: 'SecretConsumers(s) retrieval',
+    status: 200,
+    run: (client, ref) => client.get(`${ref}/consumers`),
+  },
+  'secret_consumers:post': {
+    operation: 'SecretConsumer creation',
+    status: 200,
+    run: (client, ref) => client.post(`${ref}/consumers`, CONSUMER),
+  },
+  'secret_consumers:delete': {
+    operation: 'SecretConsumer deletion',
+    status: 404,
+    run: (client, ref) => client.send('DELETE', `${ref}/consumers`, { body: CONSUMER }),
   },
   'secret_acls:get': {
     operation: 'SecretACL(s) retrieval',
@@ -125,6 +142,9 @@ const CELL: Readonly<Record<string, Cell>> = {
   'secret_meta:put': 'write',
   'secret_meta:put, one': 'write',
   'secret_meta:delete': 'write',
+  'secret_consumers:get': 'read',
+  'secret_consumers:post': 'read',
+  'secret_consumers:delete': 'read',
   'secret_acls:get': 'acl',
   'secret_acls:put_patch, put': 'share',
   'secret_acls:put_patch, patch': 'share',
@@ -177,7 +197,8 @@ describe.each(['stock', 'secure'] as const)('the %s rules', (rules) => {
         const ref = await store(owner, act.bare);
         const reply = await act.run(keyManager.as(role, CALLER), ref);
         const seen = `${which}: ${reply.status} ${reply.status >= 400 ? reply.json.description : ''}`;
-        const expected = cell.includes(which) ? `${act.status} ` : `403 ${act.operation}${REFUSED}`;
+        const done = `${act.status} ${act.status === 404 ? 'Consumer not found.' : ''}`;
+        const expected = cell.includes(which) ? done : `403 ${act.operation}${REFUSED}`;
         expect(seen).toBe(`${which}: ${expected}`);
       }
     });

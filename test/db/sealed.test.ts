@@ -160,7 +160,13 @@ describe('a sealed row', () => {
     }
   });
 
-  const OF_PROJECTS: readonly SealedTable[] = ['keks', 'secrets', 'containers'];
+  const OF_PROJECTS: readonly SealedTable[] = [
+    'keks',
+    'secrets',
+    'containers',
+    'secret_consumers',
+    'container_consumers',
+  ];
 
   it.each(TABLES.filter((table) => !OF_PROJECTS.includes(table)))(
     'of %s is sealed under the system project',
@@ -323,6 +329,22 @@ describe('a row that rests on another', () => {
       await new Promise((resolve) => setTimeout(resolve, 150));
     });
     expect(await insert).toBeInstanceOf(StaleRow);
+  });
+
+  it('rests on several, and each must be the one that was read', async () => {
+    const [one, two] = [await insertedRole(), await insertedRole()];
+    const on = ({ id, seal }: SealedRows['roles']) => ({ table: 'roles', id, seal }) as const;
+    await insertRow(database.db, 'roles', await sealRow(keys, 'roles', role()), {
+      resting: [on(one), on(two)],
+    });
+    await updateRow(database.db, keys, 'roles', two, { description: 'changed' });
+    for (const resting of [
+      [on(one), on(two)],
+      [on(two), on(one)],
+    ]) {
+      const row = await sealRow(keys, 'roles', role());
+      await expect(insertRow(database.db, 'roles', row, { resting })).rejects.toThrow(StaleRow);
+    }
   });
 
   it('is refused as a conflict when it exists already', async () => {

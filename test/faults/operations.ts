@@ -40,18 +40,22 @@ async function statusAndText(client: Client, path: string): Promise<unknown> {
   return [status, text];
 }
 
+const CONSUMER = { service: 'nova', resource_type: 'SERVER', resource_id: 'one' };
+
 function onSecret(
   title: string,
   statuses: readonly number[],
   act: (client: Client, path: string) => Promise<Reply>,
   look: (client: Client, path: string) => Promise<unknown>,
   body: object = payload,
+  before: (client: Client, path: string) => Promise<unknown> = async () => {},
 ): Operation {
   return {
     title,
     statuses,
     prepare: async ({ person: { client } }) => {
       const path = await storeSecret(client, body);
+      await before(client, path);
       return { act: async () => await act(client, path), look: async () => await look(client, path) };
     },
   };
@@ -108,6 +112,26 @@ const secretOperations: readonly Operation[] = [
     [201, 409],
     async (client, path) => await client.post(`${path}/metadata`, { key: 'one', value: '1' }),
     async (client, path) => await statusAndText(client, `${path}/metadata`),
+  ),
+  onSecret(
+    'an ACL',
+    [200],
+    async (client, path) => await client.put(`${path}/acl`, { read: { 'project-access': false } }),
+    async (client, path) => (await client.get(`${path}/acl`)).json.read['project-access'],
+  ),
+  onSecret(
+    'a consumer',
+    [200],
+    async (client, path) => await client.post(`${path}/consumers`, CONSUMER),
+    async (client, path) => await total(client, `${path}/consumers`),
+  ),
+  onSecret(
+    'a deletion of a secret with consumers',
+    [204, 404],
+    async (client, path) => await client.delete(`${path}?force=true`, { version: '1.2' }),
+    async (client, path) => (await client.get(path)).status,
+    payload,
+    async (client, path) => await client.post(`${path}/consumers`, CONSUMER),
   ),
 ];
 
