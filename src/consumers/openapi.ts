@@ -2,6 +2,10 @@ import { describeObject, type Documentation, refusals } from '../http/documentat
 import type { ConsumerKind } from './record.ts';
 
 const text = { type: 'string' };
+const PAGE = {
+  type: 'object',
+  properties: { limit: { ...text, description: '1 to 100' }, offset: text },
+};
 const timestamp = { type: 'string', description: 'UTC, without a zone' };
 
 type Operation = 'list' | 'add' | 'remove' | 'getOne';
@@ -14,10 +18,6 @@ export function documentConsumers(
 ): Record<Operation, Documentation> {
   const noun = collection.slice(0, -1);
   const fields = Object.fromEntries(columns.map(([field]) => [field, text]));
-  const consumer = {
-    type: 'object',
-    properties: { created: timestamp, updated: timestamp, status: text, ...fields },
-  };
   const pathOf = (...names: string[]) => ({
     type: 'object',
     properties: Object.fromEntries(names.map((name) => [name, { type: 'string', format: 'uuid' }])),
@@ -32,24 +32,8 @@ export function documentConsumers(
     list: {
       ...common,
       summary: `List who uses a ${noun}`,
-      querystring: {
-        type: 'object',
-        properties: { limit: { ...text, description: '1 to 100' }, offset: text },
-      },
-      response: {
-        200: {
-          description: 'A page; previous and next are there when there are such pages',
-          type: 'object',
-          properties: {
-            consumers: { type: 'array', items: consumer },
-            previous: text,
-            next: text,
-            total: { type: 'integer' },
-          },
-          required: ['consumers', 'total'],
-        },
-        ...refusals(404, 406),
-      },
+      querystring: PAGE,
+      response: { 200: documentPage(fields), ...refusals(404, 406) },
     },
     add: {
       ...common,
@@ -69,5 +53,20 @@ export function documentConsumers(
       summary: 'Not found: the ids of consumers are not shown',
       response: refusals(404, 406),
     },
+  };
+}
+
+function documentPage(fields: Documentation): Documentation {
+  const consumer = { created: timestamp, updated: timestamp, status: text, ...fields };
+  return {
+    description: 'A page; previous and next are there when there are such pages',
+    type: 'object',
+    properties: {
+      consumers: { type: 'array', items: { type: 'object', properties: consumer } },
+      previous: text,
+      next: text,
+      total: { type: 'integer' },
+    },
+    required: ['consumers', 'total'],
   };
 }

@@ -142,8 +142,8 @@ export async function findConsumers(
 }
 
 /**
- * Removes all consumers of a parent whose row the transaction has deleted: insertion rests on that row, so that
- * none is added after the count.
+ * Removes all consumers of a parent whose row the transaction has deleted: insertion rests on that row, so
+ * that none is added after the count.
  */
 export async function removeAllConsumers(
   tx: Queryable,
@@ -219,8 +219,7 @@ function newConsumer(
     updated: created,
     revision: 1n,
     epoch: project.active_epoch,
-    // The kind names the columns that its table has beside these.
-  } as NewRow<ConsumerTable>;
+  };
 }
 
 /** What does not verify is left out, counted and logged. */

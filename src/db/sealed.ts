@@ -137,7 +137,7 @@ type Unsealed = Record<string, Uint8Array | readonly string[] | null>;
 /** How a write reaches the table beside its sealed columns. */
 interface WriteOptions {
   unsealed?: Unsealed;
-  /** Rows that must still be the ones that were read, locked in the same statement (rotation waits for it). */
+  /** Rows that must still be what was read, locked in the same statement (rotation waits for it). */
   resting?: Resting | readonly Resting[];
 }
 
