@@ -164,7 +164,7 @@ forbidden.push(
         '^src/db/(?:open|schema|sealed)\\.ts$',
         '^src/http/(?:documentation|json-schema-messages|microversions|python-text|refs|timestamps)\\.ts$',
         '^src/$1/(?![^/]*routes)',
-        `^src/${slice}/(?:enforce|service|record)\\.ts$`,
+        `^src/${slice}/(?:enforce|service|record|schema)\\.ts$`,
       ],
     },
   },

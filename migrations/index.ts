@@ -3,6 +3,7 @@ import { applications } from './0003_applications.ts';
 import { issuers } from './0004_issuers.ts';
 import { sharing } from './0005_sharing.ts';
 import { containers } from './0006_containers.ts';
+import { orders } from './0007_orders.ts';
 import { storesAndQuotas } from './0008_stores_and_quotas.ts';
 import { revocations } from './0009_revocations.ts';
 
@@ -19,6 +20,7 @@ export const MIGRATIONS: readonly Migration[] = [
   issuers,
   sharing,
   containers,
+  orders,
   storesAndQuotas,
   revocations,
 ];

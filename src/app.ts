@@ -13,6 +13,7 @@ import type { Identity } from './identity/identity.ts';
 import { registerFederationRoutes } from './identity/federation/routes.ts';
 import { registerApplicationRoutes } from './identity/applications/routes.ts';
 import { registerIdentityRoutes } from './identity/routes.ts';
+import { registerOrderRoutes } from './orders/routes.ts';
 import { registerMetadataRoutes } from './secrets/metadata-routes.ts';
 import { consumersOfSecrets, secretAcls } from './secrets/owner.ts';
 import { registerSecretRoutes } from './secrets/routes.ts';
@@ -45,6 +46,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   registerAclRoutes(app, coffer, secretAcls);
   registerContainerRoutes(app, coffer, async () => new Map());
   registerConsumerRoutes(app, coffer, consumersOfSecrets);
+  registerOrderRoutes(app, coffer);
   return app;
 }
 

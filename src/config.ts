@@ -28,6 +28,7 @@ export interface Config {
   /** Whether this server runs jobs too. */
   worker: 'on' | 'off';
   purgeExpiredSeconds: number;
+  purgeOrdersSeconds: number;
   connectionsMax: number;
   requestsMax: number;
   /** Limits of projects that have none of their own; -1 for none. */

@@ -6,7 +6,15 @@ const workerCommand: Command = {
   summary: 'Run the jobs alone: orders, purging. For servers with COFFER_WORKER=off on the same database.',
   usage: '[flags]',
   example: 'coffer worker',
-  flags: settingFlags(['configFile', 'dataDir', 'keyringFile', 'logLevel', 'rules', 'purgeExpiredSeconds']),
+  flags: settingFlags([
+    'configFile',
+    'dataDir',
+    'keyringFile',
+    'logLevel',
+    'rules',
+    'purgeExpiredSeconds',
+    'purgeOrdersSeconds',
+  ]),
   run: async (context) => {
     if (context.positionals.length > 0) throw new UsageError('worker: takes flags alone');
     const { config } = loadSettings(context);

@@ -149,6 +149,12 @@ export const settings = {
     default: '30d',
     parse: parse.duration,
   }),
+  purgeOrdersSeconds: setting({
+    name: 'COFFER_PURGE_ORDERS',
+    description: 'How long after its end an order is destroyed; what it made stays. 0 keeps it.',
+    default: '90d',
+    parse: parse.duration,
+  }),
   connectionsMax: setting({
     name: 'COFFER_CONNECTIONS_MAX',
     description: 'The most open connections of clients; one more is closed at once.',

@@ -299,6 +299,29 @@ export const LAYOUTS: { readonly [T in SealedTable]: readonly Layout[] } = {
       ],
     },
   ],
+  orders: [
+    {
+      number: 1,
+      migration: 7,
+      columns: [
+        ['id', 'uuid'],
+        ['project_id', 'text'],
+        ['creator_id', 'text'],
+        ['credential_id', 'text'],
+        ['roles', 'bytea'],
+        ['type', 'text'],
+        ['status', 'text'],
+        ['meta', 'text'],
+        ['error_status_code', 'text'],
+        ['error_reason', 'text'],
+        ['secret_id', 'uuid'],
+        ['container_id', 'uuid'],
+        ['payload_head', 'bytea'],
+        ['dek', 'bytea'],
+        ...LAST,
+      ],
+    },
+  ],
 };
 
 /**

@@ -202,6 +202,27 @@ export interface ContainerConsumerRow extends ConsumerColumns {
   url: string;
 }
 
+export interface OrderRow extends SealedColumns {
+  id: string;
+  project_id: string;
+  creator_id: string | null;
+  /** The application credential that it was submitted with. */
+  credential_id: string | null;
+  /** The creator's roles at submission, as `encodeRoles` writes them. */
+  roles: Uint8Array;
+  type: string;
+  status: string;
+  /** JSON, as clients are shown it. */
+  meta: string;
+  error_status_code: string | null;
+  error_reason: string | null;
+  secret_id: string | null;
+  container_id: string | null;
+  /** With `dek` and the body, the passphrase for a private key; NULL without one, and once it is used. */
+  payload_head: Uint8Array | null;
+  dek: Uint8Array | null;
+}
+
 export interface SealedRows {
   projects: ProjectRow;
   keks: KekRow;
@@ -219,6 +240,7 @@ export interface SealedRows {
   containers: ContainerRow;
   secret_consumers: SecretConsumerRow;
   container_consumers: ContainerConsumerRow;
+  orders: OrderRow;
 }
 
 export type SealedTable = keyof SealedRows;
@@ -236,8 +258,9 @@ interface AclIndex {
 }
 
 /** The tables as Kysely sees them. */
-export interface Tables extends Omit<SealedRows, 'secrets' | 'signing_keys'> {
+export interface Tables extends Omit<SealedRows, 'secrets' | 'signing_keys' | 'orders'> {
   secrets: SecretRow & PayloadBody & AclIndex;
   signing_keys: SigningKeyRow & PayloadBody;
+  orders: OrderRow & PayloadBody;
   password_failures: { user_id: string; source: string; failures: bigint; last_failure: Date };
 }

@@ -35,8 +35,8 @@ export class MiddlewareRefusal extends CofferError {}
 export class MethodNotAllowed extends CofferError {
   readonly allowed: readonly string[];
 
-  constructor(allowed: readonly string[]) {
-    super('method_not_allowed', '');
+  constructor(allowed: readonly string[], description = '') {
+    super('method_not_allowed', description);
     this.allowed = allowed;
   }
 }

@@ -5,7 +5,7 @@ import { SUITES } from '../crypto/envelope.ts';
 // ciphertext under another kind, project, owner, KEK, epoch or installation does not open.
 
 /** What a payload is for. */
-export type PayloadKind = 'secret' | 'signing-key';
+export type PayloadKind = 'secret' | 'signing-key' | 'order-passphrase';
 
 /** Of a payload: no KEK in it, or a rotation would have to decrypt payloads. */
 export function payloadContext(

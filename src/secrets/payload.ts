@@ -25,6 +25,11 @@ export function storedTypeOf(contentType: string): StoredType | undefined {
   return STORED_TYPES.get(type.toLowerCase());
 }
 
+export function unsupportedType(schema: string): CofferError {
+  const reason = `payload_content_type is not one of ${SUPPORTED}`;
+  return schemaMismatch(schema, reason, 'payload_content_type');
+}
+
 export interface PayloadFields {
   payload: string;
   contentType: string | null;
@@ -41,10 +46,7 @@ export function decodePayload(fields: PayloadFields): Payload {
     throw schemaMismatch(schema, reason, 'payload_content_type');
   }
   const type = storedTypeOf(contentType);
-  if (type === undefined) {
-    const reason = `payload_content_type is not one of ${SUPPORTED}`;
-    throw schemaMismatch(schema, reason, 'payload_content_type');
-  }
+  if (type === undefined) throw unsupportedType(schema);
   if (encoding !== (type === 'text/plain' ? undefined : 'base64')) {
     const supported = type === 'text/plain' ? 'None' : repr(['base64', 'binary']);
     const reason = `payload_content_encoding is not one of ${supported}`;

@@ -2,7 +2,14 @@ import { CofferError } from '../errors.ts';
 import { checkObject, type ObjectSchema, schemaMismatch } from '../http/json-schema-messages.ts';
 import { stripText } from '../http/python-text.ts';
 import { parseExpiration } from './expiration.ts';
-import { decodePayload, type Payload, refuseTransportKey, type StoredType } from './payload.ts';
+import {
+  decodePayload,
+  type Payload,
+  refuseTransportKey,
+  storedTypeOf,
+  type StoredType,
+  unsupportedType,
+} from './payload.ts';
 
 export const SECRET_TYPES = [
   'symmetric',
@@ -61,16 +68,52 @@ export interface SecretRules {
   payloadBytesMax: number;
 }
 
+/** The secret that an order asks for: no content type is an explicit null. */
+export type OrderedSecret = Omit<NewSecret, 'payload' | 'secretType'>;
+
+/**
+ * What an order says of its secret: checked as a creation, in the name of `schema`, but that a content type
+ * comes without a payload. @throws CofferError `bad_request` for a payload too, by `refusePayload`.
+ */
+export function parseOrderedSecret(
+  meta: Record<string, unknown>,
+  schema: string,
+  rules: SecretRules,
+  refusePayload: () => CofferError,
+): OrderedSecret {
+  const fields: Fields = checkObject({ ...NEW_SECRET, name: schema }, meta);
+  const expiration = parseExpiration(fields.expiration ?? '', rules.now, schema);
+  const { payload, payload_content_type: given, payload_content_encoding: encoding } = fields;
+  if (payload !== undefined) {
+    decodePayload({ payload, contentType: given ?? null, encoding, ...rules, schema });
+    throw refusePayload();
+  }
+  return {
+    name: storable(fields.name, 'name', schema),
+    algorithm: storable(fields.algorithm, 'algorithm', schema),
+    bitLength: fields.bit_length === undefined ? null : BigInt(fields.bit_length),
+    mode: storable(fields.mode, 'mode', schema),
+    expiration,
+    contentType: given === null ? null : requireStoredType(given ?? '', schema),
+  };
+}
+
+function requireStoredType(given: string, schema: string): StoredType {
+  const type = given === '' ? 'application/octet-stream' : storedTypeOf(given);
+  if (type === undefined) throw unsupportedType(schema);
+  return type;
+}
+
 /** The body of a creation: its shape, then its expiration, then its payload; what is wrong first is told. */
 export function parseNewSecret(body: unknown, rules: SecretRules): NewSecret {
   const fields = stripFields(body);
   const expiration = parseExpiration(fields.expiration ?? '', rules.now, NEW_SECRET.name);
   const payload = parsePayload(fields, rules.payloadBytesMax);
   return {
-    name: storable(fields.name, 'name'),
-    algorithm: storable(fields.algorithm, 'algorithm'),
+    name: storable(fields.name, 'name', NEW_SECRET.name),
+    algorithm: storable(fields.algorithm, 'algorithm', NEW_SECRET.name),
     bitLength: fields.bit_length === undefined ? null : BigInt(fields.bit_length),
-    mode: storable(fields.mode, 'mode'),
+    mode: storable(fields.mode, 'mode', NEW_SECRET.name),
     secretType: fields.secret_type ?? 'opaque',
     expiration,
     payload: payload?.payload ?? null,
@@ -109,10 +152,10 @@ function parsePayload(fields: Fields, payloadBytesMax: number): Payload | undefi
 }
 
 /** PostgreSQL keeps neither NUL nor half of a surrogate pair. */
-function storable(text: string | null | undefined, property: string): string | null {
+function storable(text: string | null | undefined, property: string, schema: string): string | null {
   if (text === undefined || text === null) return null;
   if (/\0|\p{Surrogate}/u.test(text)) {
-    throw schemaMismatch(NEW_SECRET.name, 'a character that cannot be stored was found', property);
+    throw schemaMismatch(schema, 'a character that cannot be stored was found', property);
   }
   return text;
 }

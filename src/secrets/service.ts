@@ -52,6 +52,27 @@ async function insertSecret(
   project: ProjectRow,
   wanted: NewSecret,
 ): Promise<SecretId> {
+  const creatorId = caller.actor.userId === '' ? null : caller.actor.userId;
+  const secret = await sealSecret(coffer, project, creatorId, wanted);
+  await writeWithinQuota(coffer, project, 'secrets', 'Secret creation', async (tx) => {
+    await insertSealedSecret(tx, project, secret);
+  });
+  return secret.row.id;
+}
+
+/** A secret that is sealed and not yet there. */
+export interface SealedSecret {
+  row: SecretRow;
+  payloadBody: Uint8Array | null;
+}
+
+/** Seals a new secret under a project's active key, for a transaction of the caller's. */
+export async function sealSecret(
+  coffer: Pick<Coffer, 'keyring' | 'clock'>,
+  project: ProjectRow,
+  creatorId: string | null,
+  wanted: NewSecret,
+): Promise<SealedSecret> {
   const { keyring, clock } = coffer;
   const id = randomUUID();
   const sealed = wanted.payload && (await keyring.seal('secret', project, id, wanted.payload));
@@ -59,7 +80,7 @@ async function insertSecret(
   const row = await sealRow(keyring, 'secrets', {
     id,
     project_id: project.id,
-    creator_id: caller.actor.userId === '' ? null : caller.actor.userId,
+    creator_id: creatorId,
     name: wanted.name,
     secret_type: wanted.secretType,
     status: 'ACTIVE',
@@ -77,13 +98,19 @@ async function insertSecret(
     revision: 1n,
     epoch: project.active_epoch,
   });
-  await writeWithinQuota(coffer, project, 'secrets', 'Secret creation', async (tx) => {
-    await insertRow(tx, 'secrets', row, {
-      unsealed: { payload_body: sealed?.payload_body ?? null },
-      resting: { table: 'projects', id: project.id, seal: project.seal },
-    });
+  return { row, payloadBody: sealed?.payload_body ?? null };
+}
+
+/** @throws StaleRow when the project is no longer the one that it was sealed for. */
+export async function insertSealedSecret(
+  tx: Queryable,
+  project: ProjectRow,
+  { row, payloadBody }: SealedSecret,
+): Promise<void> {
+  await insertRow(tx, 'secrets', row, {
+    unsealed: { payload_body: payloadBody },
+    resting: { table: 'projects', id: project.id, seal: project.seal },
   });
-  return id;
 }
 
 /** A secret's verified row, which is everything but its payload, and its consumers if they were asked for. */

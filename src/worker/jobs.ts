@@ -3,24 +3,47 @@ import type { Config } from '../config.ts';
 import type { Metrics } from '../health/metrics.ts';
 import { removeRolesIn } from '../identity/project-roles.ts';
 import { createProjectDeletion, PROJECT_DELETION } from '../projects/deletion.ts';
+import { createPresentRoles } from '../identity/present-roles.ts';
+import { createOrderRun, type OrderWork } from '../orders/execution.ts';
+import { createOrderPurge } from '../orders/purge.ts';
+import { ORDER_JOBS } from '../orders/service.ts';
 import { createSecretPurge } from '../secrets/purge.ts';
 import type { Job } from './job.ts';
 
 const HOUR_MS = 3_600_000;
 const MINUTE_MS = 60_000;
+/** A wake is sooner; this finds the orders of servers whose wake was lost. */
+const ORDERS_EVERY_MS = 2_000;
 
 /** Every job of a node. */
 export function createJobs(
   coffer: Coffer,
-  { purgeExpiredSeconds }: Pick<Config, 'purgeExpiredSeconds'>,
+  config: Pick<Config, 'noauth' | 'purgeExpiredSeconds' | 'purgeOrdersSeconds'>,
   { countPurged }: Pick<Metrics, 'countPurged'>,
 ): readonly Job[] {
+  const { noauth, purgeExpiredSeconds, purgeOrdersSeconds } = config;
   const purgeSecrets = createSecretPurge(coffer, purgeExpiredSeconds, () => countPurged('secrets'));
   const deleteProjects = createProjectDeletion(coffer, {
     removeRoles: async (projectId) => await removeRolesIn(coffer, projectId),
   });
+  const purgeOrders = createOrderPurge(coffer, purgeOrdersSeconds, () => countPurged('orders'));
   return [
+    ...orderJobs(coffer, noauth),
     { name: 'purge-secrets', everyMs: HOUR_MS, run: purgeSecrets },
+    { name: 'purge-orders', everyMs: HOUR_MS, run: purgeOrders },
     { name: PROJECT_DELETION, everyMs: MINUTE_MS, run: deleteProjects },
   ];
+}
+
+function orderJobs(coffer: Coffer, noauth: boolean): Job[] {
+  // Without authentication nobody is known here: then an order has the roles that it came with.
+  const rolesNow: OrderWork['rolesNow'] = noauth ? async ({ roles }) => roles : createPresentRoles(coffer);
+  const work: OrderWork = { coffer, rolesNow };
+  // A lane each: keys do not wait for pairs, which take seconds. Two at once, so that a long one is passed.
+  return (['key', 'asymmetric'] as const).map((lane) => ({
+    name: ORDER_JOBS[lane],
+    everyMs: ORDERS_EVERY_MS,
+    parallel: 2,
+    run: createOrderRun(work, lane),
+  }));
 }

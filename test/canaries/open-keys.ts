@@ -32,6 +32,7 @@ interface PayloadRow {
 const PAYLOADS: Readonly<Record<PayloadKind, string>> = {
   secret: 'SELECT * FROM secrets WHERE dek IS NOT NULL',
   'signing-key': `SELECT *, 'system' AS project_id FROM signing_keys`,
+  'order-passphrase': 'SELECT * FROM orders WHERE dek IS NOT NULL',
 };
 
 /** Every key of an installation, opened as the server opens it. */

@@ -54,6 +54,7 @@ describe('loadConfig', () => {
       tokenTtlSeconds: 3_600,
       worker: 'on',
       purgeExpiredSeconds: 30 * 86_400,
+      purgeOrdersSeconds: 90 * 86_400,
       connectionsMax: 2_000,
       requestsMax: 500,
       quotaSecrets: -1,

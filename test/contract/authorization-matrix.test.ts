@@ -78,6 +78,12 @@ const MATRIX: Record<string, number[]> = {
   'DELETE /v1/secrets/{secretId}/consumers': [401, 403, 415, 415, 415, 415, 415, 403],
   // The text of an id that is none: nobody is told anything.
   'GET /v1/secrets/{secretId}/consumers/{consumerId}': [401, 404, 404, 404, 404, 404, 404, 404],
+  'POST /v1/orders': [401, 403, 403, 403, 415, 415, 415, 415],
+  'GET /v1/orders': [401, 403, 403, 200, 200, 200, 200, 200],
+  'PUT /v1/orders': [401, 403, 403, 403, 405, 405, 405, 405],
+  'GET /v1/orders/{orderId}': [401, 403, 200, 200, 200, 200, 200, 404],
+  // What a creator made an administrator deletes.
+  'DELETE /v1/orders/{orderId}': [401, 403, 403, 403, 403, 403, 204, 404],
   // The last that may deletes; those before it in the order only try.
   'DELETE /v1/secrets/{secretId}': [401, 403, 403, 403, 204, 404, 404, 404],
 };
@@ -85,6 +91,7 @@ const MATRIX: Record<string, number[]> = {
 let coffer: StartedCoffer;
 let people: Map<Who, Person>;
 let secretId: string;
+let orderId: string;
 let containerId: string;
 
 beforeAll(async () => {
@@ -106,6 +113,9 @@ beforeAll(async () => {
   secretId = String(stored?.json.secret_ref).slice(-36);
   const made = await people.get('creator')?.client.post('/v1/containers', { type: 'generic' });
   containerId = String(made?.json.container_ref).slice(-36);
+  const meta = { algorithm: 'aes', bit_length: 256 };
+  const ordered = await people.get('creator')?.client.post('/v1/orders', { type: 'key', meta });
+  orderId = String(ordered?.json.order_ref).slice(-36);
 });
 
 afterAll(async () => await coffer.stop());
@@ -120,6 +130,7 @@ describe.each(Object.entries(MATRIX))('%s', (route, statuses) => {
         .replace('{userId}', people.get('creator')?.userId ?? '')
         .replace('{secretId}', secretId)
         .replace('{containerId}', containerId)
+        .replace('{orderId}', orderId)
         .replace('{key}', SECRET.toLowerCase());
       const reply = await client.send(method, address, { headers: { accept: undefined } });
       expect(reply.status).toBe(status);

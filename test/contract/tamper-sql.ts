@@ -11,6 +11,7 @@ export interface Attack {
 const BODIES: Partial<Record<SealedTable, string[]>> = {
   secrets: ['payload_body'],
   signing_keys: ['payload_body'],
+  orders: ['payload_body'],
 };
 const TABLES = Object.keys(LAYOUTS) as SealedTable[];
 

@@ -10,6 +10,7 @@ const FORMAT = readFileSync(new URL('../../src/crypto/FORMAT.md', import.meta.ur
 const BODIES: Partial<Record<SealedTable, string[]>> = {
   secrets: ['payload_body'],
   signing_keys: ['payload_body'],
+  orders: ['payload_body'],
 };
 /** Copies of lists, for indexes: unsealed, so that they decide nothing (FORMAT.md §5). */
 const INDEXED_LISTS: Partial<Record<SealedTable, string[]>> = { secrets: ['acl_users'] };

@@ -1,0 +1,163 @@
+import type { Coffer } from '../coffer.ts';
+import { openRow } from '../db/sealed.ts';
+import { CofferError } from '../errors.ts';
+import { operate } from '../operation.ts';
+import type { Caller } from '../policy/actor.ts';
+import { failed, OPERATION, refusalOf } from './generation.ts';
+import { endLease, extendLease, giveLeaseBack, type Lane, type Lease, takeLease } from './lease-queries.ts';
+import { findOrder, type OrderWithPassphrase } from './queries.ts';
+import { decodeRoles } from './record.ts';
+import { finishInError, finishWell, generate, LostLease, type Material, wipeMaterial } from './results.ts';
+
+/** Who submitted an order, and with which roles. */
+export interface Submitter {
+  userId: string;
+  projectId: string;
+  credentialId: string | null;
+  roles: readonly string[];
+}
+
+export interface OrderWork {
+  coffer: Coffer;
+  /** The roles that the submitter has now; none for who is gone or disabled. */
+  rolesNow: (submitter: Submitter) => Promise<readonly string[]>;
+}
+
+const LEASE_SECONDS = 30;
+const EXTEND_EVERY_MS = 10_000;
+const ATTEMPTS_MAX = 5n;
+
+/**
+ * Works on the next order of a lane that is due. What it makes, the order's new state and the end of its
+ * lease are one transaction: however often workers are killed, an order has one result.
+ */
+export function createOrderRun(
+  work: OrderWork,
+  lane: Lane,
+): (signal: AbortSignal) => Promise<'more' | 'done'> {
+  const { db } = work.coffer;
+  return async (signal) => {
+    const lease = await takeLease(db, lane, LEASE_SECONDS);
+    if (lease === undefined) return 'done';
+    const lost = new AbortController();
+    const extension = setInterval(() => {
+      extendLease(db, lease, LEASE_SECONDS).then(
+        (isOurs) => isOurs || lost.abort(),
+        () => {},
+      );
+    }, EXTEND_EVERY_MS);
+    try {
+      await workOn(work, lease, AbortSignal.any([signal, lost.signal]));
+    } catch (error) {
+      if (!(error instanceof LostLease)) await putOff(work, lease, error, signal);
+    } finally {
+      clearInterval(extension);
+    }
+    return 'more';
+  };
+}
+
+/** An order whose worker stops is due at once, and one that failed after a while. */
+async function putOff(
+  { coffer }: OrderWork,
+  lease: Lease,
+  error: unknown,
+  signal: AbortSignal,
+): Promise<void> {
+  if (signal.aborted) {
+    await giveLeaseBack(coffer.db, lease, { seconds: 0, counts: false });
+    return;
+  }
+  const { attempts } = lease;
+  coffer.log.warn(
+    { err: error, order: lease.order_id, attempts: Number(attempts) },
+    'an order is tried again',
+  );
+  const seconds = 4 ** Number(attempts - 1n) * (0.5 + Math.random() / 2);
+  await giveLeaseBack(coffer.db, lease, { seconds, counts: true });
+}
+
+async function workOn(work: OrderWork, lease: Lease, signal: AbortSignal): Promise<void> {
+  const { coffer } = work;
+  const order = await loadPending(coffer, lease);
+  if (order === undefined) {
+    await endLease(coffer.db, lease);
+    return;
+  }
+  // Who was killed could not say so: the last attempt that was begun is the last.
+  let refusal = lease.attempts > ATTEMPTS_MAX ? failed() : undefined;
+  try {
+    if (refusal === undefined) {
+      await produce(work, lease, order, signal);
+      return;
+    }
+  } catch (error) {
+    if (signal.aborted) throw error;
+    refusal = refusalOf(error) ?? (lease.attempts === ATTEMPTS_MAX ? failed() : undefined);
+    if (refusal === undefined || error instanceof LostLease) throw error;
+    coffer.log.warn({ err: error, order: order.id }, 'an order ended in error');
+  }
+  await finishInError(coffer, lease, order, refusal);
+}
+
+/** Undefined when nothing is to be done: it is gone, finished, or no row of ours. */
+async function loadPending(coffer: Coffer, lease: Lease): Promise<OrderWithPassphrase | undefined> {
+  const row = await findOrder(coffer.db, lease.order_id);
+  if (row === undefined) return undefined;
+  try {
+    await openRow(coffer.keyring, 'orders', { id: lease.order_id }, row);
+  } catch (error) {
+    if (!(error instanceof CofferError && error.code === 'integrity_violation')) throw error;
+    coffer.integrityViolations.count('orders', 'none');
+    return undefined;
+  }
+  return row.status === 'PENDING' ? row : undefined;
+}
+
+/** Decides by the submitter's rights of now, as if the order came now; and again when something changed. */
+async function produce(
+  { coffer, rolesNow }: OrderWork,
+  lease: Lease,
+  { project_id, creator_id, credential_id, roles }: OrderWithPassphrase,
+  signal: AbortSignal,
+): Promise<void> {
+  const submitter: Submitter = {
+    userId: creator_id ?? '',
+    projectId: project_id,
+    credentialId: credential_id,
+    roles: decodeRoles(roles),
+  };
+  const caller = callerOf(submitter, await rolesNow(submitter), lease);
+  let material: Material | undefined;
+  await operate(coffer, caller, {
+    action: 'orders:post',
+    name: OPERATION,
+    load: async () => {
+      const order = await loadPending(coffer, lease);
+      if (order === undefined || signal.aborted) throw new LostLease();
+      return order;
+    },
+    run: async (order) => {
+      material ??= await generate(coffer, order, signal);
+      await finishWell(coffer, lease, order, material);
+    },
+  }).finally(() => material && wipeMaterial(material));
+}
+
+function callerOf(submitter: Submitter, roles: readonly string[], lease: Lease): Caller {
+  const { userId, projectId, credentialId } = submitter;
+  return {
+    actor: {
+      userId,
+      scope: 'project',
+      projectId,
+      scopeDomainId: null,
+      roles,
+      domainId: null,
+      auditId: 'order',
+      applicationCredentialId: credentialId,
+      accessRules: null,
+    },
+    requestId: `order-${lease.order_id}`,
+  };
+}

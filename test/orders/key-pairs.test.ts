@@ -1,0 +1,72 @@
+import { createPrivateKey, createPublicKey, sign, verify } from 'node:crypto';
+import { execFileSync } from 'node:child_process';
+import { expect, it } from 'vitest';
+import { makeKeyPair } from '../../src/orders/key-pairs.ts';
+
+const working = new AbortController().signal;
+const PAIRS = [
+  ['rsa', 1024],
+  ['rsa', 2048],
+  ['dsa', 1024],
+  ['dsa', 2048],
+  ['ec', 256],
+  ['ec', 384],
+  ['ed25519', 256],
+] as const;
+
+it.each(PAIRS)('makes %s keys of %i bits that belong together', async (algorithm, bits) => {
+  const pair = await makeKeyPair({ algorithm, bits }, null, working);
+  const [privateKey, publicKey] = [Buffer.from(pair.privateKey), Buffer.from(pair.publicKey)];
+  const isDer = algorithm === 'dsa';
+  const priv = createPrivateKey(isDer ? { key: privateKey, format: 'der', type: 'pkcs8' } : privateKey);
+  const pub = createPublicKey(isDer ? { key: publicKey, format: 'der', type: 'spki' } : publicKey);
+  expect(priv.asymmetricKeyType).toBe(algorithm);
+  const { modulusLength, divisorLength, namedCurve } = priv.asymmetricKeyDetails ?? {};
+  if (algorithm === 'rsa' || algorithm === 'dsa') expect(modulusLength).toBe(bits);
+  if (algorithm === 'dsa') expect(divisorLength).toBe(bits === 1024 ? 160 : 256);
+  if (algorithm === 'ec') expect(namedCurve).toBe(bits === 256 ? 'prime256v1' : 'secp384r1');
+  if (!isDer) {
+    expect(privateKey.toString()).toMatch(/^-----BEGIN PRIVATE KEY-----\n/);
+    expect(publicKey.toString()).toMatch(/^-----BEGIN PUBLIC KEY-----\n/);
+  }
+  const digest = algorithm === 'ed25519' ? null : 'sha256';
+  const data = Buffer.from('signed');
+  expect(verify(digest, data, pub, sign(digest, data, priv))).toBe(true);
+});
+
+it('encrypts the private key by PKCS#8 PBES2 under the passphrase', async () => {
+  const passphrase = 'pass phrase ü';
+  const pair = await makeKeyPair({ algorithm: 'rsa', bits: 1024 }, Buffer.from(passphrase), working);
+  const key = Buffer.from(pair.privateKey).toString();
+  expect(key).toMatch(/^-----BEGIN ENCRYPTED PRIVATE KEY-----\n/);
+  expect(() => createPrivateKey({ key, passphrase: 'another' })).toThrow();
+  const opened = createPublicKey(createPrivateKey({ key, passphrase })).export({
+    type: 'spki',
+    format: 'pem',
+  });
+  expect(opened).toBe(Buffer.from(pair.publicKey).toString());
+  const der = Buffer.from(key.replace(/-----[^-]+-----|\s/g, ''), 'base64');
+  // 1.2.840.113549.1.5.13, PBES2, and 2.16.840.1.101.3.4.1.42, AES-256-CBC
+  expect(der.includes(Buffer.from('06092a864886f70d01050d', 'hex'))).toBe(true);
+  expect(der.includes(Buffer.from('060960864801650304012a', 'hex'))).toBe(true);
+});
+
+it('ends the process that generates when it is told to stop', async () => {
+  const stopping = new AbortController();
+  const begun = performance.now();
+  const making = makeKeyPair({ algorithm: 'dsa', bits: 4096 }, null, stopping.signal);
+  setTimeout(() => stopping.abort(), 200);
+  await expect(making).rejects.toThrow();
+  expect(performance.now() - begun).toBeLessThan(1_500);
+  await expect.poll(() => childrenOf(process.pid)).toEqual([]);
+});
+
+it('says when the process fails, and leaves nothing waiting', async () => {
+  const nonsense = { algorithm: 'nonsense' as 'rsa', bits: 1 };
+  await expect(makeKeyPair(nonsense, Buffer.alloc(1_000, 'x'), working)).rejects.toThrow('ended with 1');
+});
+
+function childrenOf(pid: number): string[] {
+  const list = execFileSync('ps', ['-o', 'args=', '--ppid', String(pid)], { encoding: 'utf8' });
+  return list.split('\n').filter((line) => line.includes('--eval'));
+}
