@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { registerAclRoutes } from './acl/routes.ts';
 import type { Coffer } from './coffer.ts';
+import { consumersOfContainers, containerAcls } from './containers/owner.ts';
 import { registerContainerRoutes } from './containers/routes.ts';
 import { registerConsumerRoutes } from './consumers/routes.ts';
 import { CofferError } from './errors.ts';
@@ -44,7 +45,9 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   registerSecretRoutes(app, coffer);
   registerMetadataRoutes(app, coffer);
   registerAclRoutes(app, coffer, secretAcls);
-  registerContainerRoutes(app, coffer, async () => new Map());
+  registerContainerRoutes(app, coffer);
+  registerAclRoutes(app, coffer, containerAcls);
+  registerConsumerRoutes(app, coffer, consumersOfContainers);
   registerConsumerRoutes(app, coffer, consumersOfSecrets);
   registerOrderRoutes(app, coffer);
   return app;

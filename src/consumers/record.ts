@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { encodeFields, text, uuid } from '../crypto/encoding.ts';
 import type { SealedRows } from '../db/schema.ts';
-import type { ObjectSchema, PropertyRule } from '../http/json-schema-messages.ts';
+import type { ObjectSchema } from '../http/json-schema-messages.ts';
 
 export type ConsumerTable = 'secret_consumers' | 'container_consumers';
 export type ConsumerRow = SealedRows[ConsumerTable];
@@ -12,30 +12,36 @@ export type ConsumerFields = Readonly<Record<string, string>>;
 /** Consumers of secrets, or of containers: they differ in what they say. */
 export interface ConsumerKind {
   table: ConsumerTable;
-  parentTable: 'secrets';
+  parentTable: 'secrets' | 'containers';
   /** The body that names one. */
   schema: ObjectSchema;
   /** Fields on the wire with their columns, in the order of the schema. */
   columns: readonly (readonly [field: string, column: string])[];
 }
 
-/** Longer than any id that a service gives, and short enough for an answer with many of them. */
-const required = { types: ['string'], lengthMin: 1, lengthMax: 255, required: true } as const;
+const text255 = { types: ['string'], lengthMin: 1, lengthMax: 255, required: true } as const;
 
 export const secretConsumers: ConsumerKind = {
   table: 'secret_consumers',
   parentTable: 'secrets',
   schema: {
     name: 'Secret Consumer',
-    properties: { service: required, resource_type: required, resource_id: required } satisfies Record<
-      string,
-      PropertyRule
-    >,
+    properties: { service: text255, resource_type: text255, resource_id: text255 },
   },
   columns: [
     ['service', 'service'],
     ['resource_type', 'resource_type'],
     ['resource_id', 'resource_id'],
+  ],
+};
+
+export const containerConsumers: ConsumerKind = {
+  table: 'container_consumers',
+  parentTable: 'containers',
+  schema: { name: 'Consumer', properties: { name: { ...text255, lengthMax: 36 }, URL: text255 } },
+  columns: [
+    ['name', 'name'],
+    ['URL', 'url'],
   ],
 };
 

@@ -9,27 +9,18 @@ import { parseContainerFilter } from './list-filter.ts';
 import { containerDocumentation } from './openapi.ts';
 import * as service from './service.ts';
 import { addSecret, removeSecret } from './slots-service.ts';
-import { formatContainer, type WireConsumer } from './wire.ts';
+import { formatContainer } from './wire.ts';
 
 type Query = Record<string, string>;
 type ContainerRoute = { Params: { containerId: string } };
 
-/** The consumers of each of these containers, by its id. */
-export type FindConsumers = (
-  containerIds: readonly string[],
-) => Promise<ReadonlyMap<string, readonly WireConsumer[]>>;
-
-export function registerContainerRoutes(
-  app: FastifyInstance,
-  coffer: Coffer,
-  findConsumers: FindConsumers,
-): void {
-  registerCollection(app, coffer, findConsumers);
-  registerContainer(app, coffer, findConsumers);
+export function registerContainerRoutes(app: FastifyInstance, coffer: Coffer): void {
+  registerCollection(app, coffer);
+  registerContainer(app, coffer);
   registerSlots(app, coffer);
 }
 
-function registerCollection(app: FastifyInstance, coffer: Coffer, findConsumers: FindConsumers): void {
+function registerCollection(app: FastifyInstance, coffer: Coffer): void {
   const { publicUrl, limits } = coffer;
 
   app.post(
@@ -56,24 +47,20 @@ function registerCollection(app: FastifyInstance, coffer: Coffer, findConsumers:
         readFilter,
         page,
       );
-      const consumers = await findConsumers(containers.map(({ row }) => row.id));
-      const items = containers.map((container) =>
-        formatContainer(container, consumers.get(container.row.id) ?? [], publicUrl),
-      );
+      const items = containers.map((container) => formatContainer(container, publicUrl));
       return envelope('containers', { items, total }, { publicUrl, path: '/v1/containers', query, page });
     },
   );
 }
 
-function registerContainer(app: FastifyInstance, coffer: Coffer, findConsumers: FindConsumers): void {
+function registerContainer(app: FastifyInstance, coffer: Coffer): void {
   app.get<ContainerRoute>(
     '/v1/containers/:containerId',
     { config: { action: 'container:get' }, ...described(containerDocumentation.get) },
     async (request) => {
       const { containerId } = request.params;
       const container = await service.getContainer(coffer, callerOf(request), containerId);
-      const consumers = await findConsumers([containerId]);
-      return formatContainer(container, consumers.get(containerId) ?? [], coffer.publicUrl);
+      return formatContainer(container, coffer.publicUrl);
     },
   );
 

@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { aclTarget } from '../acl/record.ts';
 import type { Coffer } from '../coffer.ts';
+import { type ConsumerFields, containerConsumers } from '../consumers/record.ts';
+import { findConsumers, removeAllConsumers } from '../consumers/service.ts';
 import type { Queryable } from '../db/open.ts';
 import type { ContainerRow, ProjectRow, SecretRow } from '../db/schema.ts';
 import { deleteRow, insertRow, openRow, sealRow, StaleRow } from '../db/sealed.ts';
@@ -21,6 +23,11 @@ import { decodeSlots, encodeSlots, type Slot } from './slots.ts';
 export interface Container {
   row: ContainerRow;
   slots: readonly Slot[];
+}
+
+/** A container as it is shown. */
+export interface ContainerView extends Container {
+  consumers: readonly ConsumerFields[];
 }
 
 /** Makes a container. `readBody` gives the parsed JSON once the right is established. */
@@ -94,21 +101,48 @@ export async function insertContainer(tx: Queryable, project: ProjectRow, row: C
   await insertRow(tx, 'containers', row, { resting });
 }
 
-export async function getContainer(coffer: Coffer, caller: Caller, id: string): Promise<Container> {
+export async function getContainer(coffer: Coffer, caller: Caller, id: string): Promise<ContainerView> {
   return await operate(coffer, caller, {
     ...onContainer(coffer, id, 'container:get', 'Container retrieval'),
-    run: async (row) => {
-      const [container] = await withKeptSlots(coffer, row.project_id, [row]);
-      return container as Container;
-    },
+    run: async (row) => await viewContainer(coffer, caller, row),
   });
 }
 
-/** The container goes; its secrets stay. */
+export async function viewContainer(
+  coffer: Coffer,
+  caller: Caller,
+  row: ContainerRow,
+): Promise<ContainerView> {
+  const [container] = await viewContainers(coffer, caller, row.project_id, [row]);
+  return container as ContainerView;
+}
+
+async function viewContainers(
+  coffer: Coffer,
+  caller: Caller,
+  projectId: string,
+  rows: readonly ContainerRow[],
+): Promise<ContainerView[]> {
+  const [containers, consumers] = await Promise.all([
+    withKeptSlots(coffer, projectId, rows),
+    findConsumers(coffer, caller, containerConsumers, rows),
+  ]);
+  return containers.map((container) => ({
+    ...container,
+    consumers: consumers.get(container.row.id) ?? [],
+  }));
+}
+
+/** The container goes, and its consumers with it; its secrets stay. */
 export async function deleteContainer(coffer: Coffer, caller: Caller, id: string): Promise<void> {
   await operate(coffer, caller, {
     ...onContainer(coffer, id, 'container:delete', 'Container deletion'),
-    run: async (row) => await deleteRow(coffer.db, 'containers', row),
+    run: async (row) => {
+      await coffer.db.transaction(async (tx) => {
+        await deleteRow(tx, 'containers', row);
+        await removeAllConsumers(tx, containerConsumers, row.id);
+      });
+    },
   });
 }
 
@@ -121,7 +155,7 @@ export async function listProjectContainers(
   caller: Caller,
   readFilter: () => ContainerFilter,
   page: { offset: number; limit: number },
-): Promise<{ containers: Container[]; total: number }> {
+): Promise<{ containers: ContainerView[]; total: number }> {
   return await operate(coffer, caller, {
     action: 'containers:get',
     name: 'Containers(s) retrieval',
@@ -138,7 +172,7 @@ export async function listProjectContainers(
         coffer.integrityViolations.count('containers', caller.requestId);
         return [];
       });
-      return { containers: await withKeptSlots(coffer, projectId, verified), total };
+      return { containers: await viewContainers(coffer, caller, projectId, verified), total };
     },
   });
 }

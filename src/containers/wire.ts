@@ -1,16 +1,9 @@
 import { refTo } from '../http/refs.ts';
 import { formatTimestamp } from '../http/timestamps.ts';
-import type { Container } from './service.ts';
-
-/** A consumer as the container shows it. */
-export interface WireConsumer {
-  name: string;
-  URL: string;
-}
+import type { ContainerView } from './service.ts';
 
 export function formatContainer(
-  { row, slots }: Container,
-  consumers: readonly WireConsumer[],
+  { row, slots, consumers }: ContainerView,
   publicUrl: string,
 ): Record<string, unknown> {
   return {

@@ -1,12 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { encodeAcl } from '../../src/acl/record.ts';
-import { findContainer } from '../../src/containers/queries.ts';
-import { updateRow } from '../../src/db/sealed.ts';
 import type { RuleSetName } from '../../src/policy/can.ts';
 import { type KeyManager, startKeyManager } from './key-manager.ts';
 import type { Client, Reply } from './raw-http.ts';
 
 const REFUSED = ' attempt not allowed - please review your user/project privileges';
+
+const CONSUMER = { name: 'lbaas', URL: 'lbaas://region/lb/1' };
 
 interface Act {
   operation: string;
@@ -37,6 +36,41 @@ const ACTS: Readonly<Record<string, Act>> = {
     run: (client, ref, secret) =>
       client.delete(`${ref}/secrets`, { body: { name: 'slot', secret_ref: secret } }),
   },
+  'container_consumers:get': {
+    operation: 'ContainerConsumers(s) retrieval',
+    status: 200,
+    run: (client, ref) => client.get(`${ref}/consumers`),
+  },
+  'container_consumers:post': {
+    operation: 'ContainerConsumer creation',
+    status: 200,
+    run: (client, ref) => client.post(`${ref}/consumers`, CONSUMER),
+  },
+  'container_consumers:delete': {
+    operation: 'ContainerConsumer deletion',
+    status: 404,
+    run: (client, ref) => client.delete(`${ref}/consumers`, { body: CONSUMER }),
+  },
+  'container_acls:get': {
+    operation: 'ContainerACL(s) retrieval',
+    status: 200,
+    run: (client, ref) => client.get(`${ref}/acl`),
+  },
+  'container_acls:put_patch, put': {
+    operation: 'ContainerACL(s) Update',
+    status: 200,
+    run: (client, ref) => client.put(`${ref}/acl`, { read: { users: ['somebody'] } }),
+  },
+  'container_acls:put_patch, patch': {
+    operation: 'ContainerACL(s) Update',
+    status: 200,
+    run: (client, ref) => client.send('PATCH', `${ref}/acl`, { body: { read: { 'project-access': true } } }),
+  },
+  'container_acls:delete': {
+    operation: 'ContainerACL(s) deletion',
+    status: 200,
+    run: (client, ref) => client.delete(`${ref}/acl`),
+  },
 };
 
 /**
@@ -44,27 +78,27 @@ const ACTS: Readonly<Record<string, Act>> = {
  * same but private, E one of another project, F the same with the caller on its ACL, G a colleague's private
  * one with the caller on its ACL. `-` is nobody's.
  */
-type Row = Record<'post' | 'list' | 'get' | 'delete' | 'change', string>;
+type Row = Record<'post' | 'list' | 'get' | 'delete' | 'change' | 'acl' | 'share', string>;
 const row = (cells: string): Row => {
-  const [post, list, get, remove, change] = cells.trim().split(/\s+/);
-  return { post, list, get, delete: remove, change } as Row;
+  const [post, list, get, remove, change, acl, share] = cells.trim().split(/\s+/);
+  return { post, list, get, delete: remove, change, acl, share } as Row;
 };
-const OUTSIDER = row('- - FG - -');
+const OUTSIDER = row('- - FG - - - -');
 const TABLES: Readonly<Record<RuleSetName, Readonly<Record<string, Row>>>> = {
   stock: {
-    //              post list get delete change (of its secrets)
-    admin: row('    y y ABCDFG ABCDG ABCDG'),
-    creator: row('  y y ABCFG  AC    ABC'),
-    observer: row(' - y ABFG   -     -'),
-    audit: row('    - - ABFG   -     -'),
-    'key-manager:service-admin': row('- - ABFG - -'),
+    //              post list get delete change (of its secrets) acl share (its change)
+    admin: row('    y y ABCDFG ABCDG ABCDG ABCDG ABCDG'),
+    creator: row('  y y ABCFG  AC    ABC   ABCDG ABCDG'),
+    observer: row(' - y ABFG   -     -     ABCDG -'),
+    audit: row('    - - ABFG   -     -     -     -'),
+    'key-manager:service-admin': row('- - ABFG - - - -'),
     member: OUTSIDER,
     reader: OUTSIDER,
     Admin: OUTSIDER,
   },
   secure: {
-    admin: row('    - - ABCDFG ABCDG ABCDG'),
-    member: row('   y y ABCFG  ABC   ABC'),
+    admin: row('    - - ABCDFG ABCDG ABCDG ABCDG ABCDG'),
+    member: row('   y y ABCFG  ABC   ABC   AC    AC'),
     reader: OUTSIDER,
     creator: OUTSIDER,
     observer: OUTSIDER,
@@ -77,6 +111,13 @@ const CELL: Readonly<Record<string, keyof Row>> = {
   'container:delete': 'delete',
   'container_secret:post': 'change',
   'container_secret:delete': 'change',
+  'container_consumers:get': 'get',
+  'container_consumers:post': 'get',
+  'container_consumers:delete': 'get',
+  'container_acls:get': 'acl',
+  'container_acls:put_patch, put': 'share',
+  'container_acls:put_patch, patch': 'share',
+  'container_acls:delete': 'share',
 };
 
 interface Case {
@@ -112,7 +153,10 @@ describe.each(['stock', 'secure'] as const)('the %s rules', (rules) => {
     const body = { type: 'generic', secret_refs: [{ name: 'slot', secret_ref }] };
     const { status, json } = await client.post('/v1/containers', body);
     expect(status).toBe(201);
-    if (acl !== undefined) await writeAcl(keyManager, json.container_ref, acl);
+    if (acl !== undefined) {
+      const read = { 'project-access': acl.projectAccess, users: acl.users };
+      expect((await client.put(`${json.container_ref}/acl`, { read })).status).toBe(200);
+    }
     return [json.container_ref, secret_ref];
   };
 
@@ -123,7 +167,8 @@ describe.each(['stock', 'secure'] as const)('the %s rules', (rules) => {
         const [ref, secret] = await make(owner);
         const reply = await act.run(keyManager.as(role, CALLER), ref, secret);
         const seen = `${which}: ${reply.status} ${reply.status >= 400 ? reply.json.description : ''}`;
-        const expected = cell.includes(which) ? `${act.status} ` : `403 ${act.operation}${REFUSED}`;
+        const done = `${act.status} ${act.status === 404 ? 'Consumer not found.' : ''}`;
+        const expected = cell.includes(which) ? done : `403 ${act.operation}${REFUSED}`;
         expect(seen).toBe(`${which}: ${expected}`);
       }
     });
@@ -203,16 +248,3 @@ describe.each(['stock', 'secure'] as const)('the %s rules', (rules) => {
     expect((await keyManager.as(storing, CALLER).get(path)).status).toBe(403);
   });
 });
-
-/** As the ACL's own route will write it: into the container's row, under its seal. */
-async function writeAcl(
-  { coffer }: KeyManager,
-  ref: string,
-  acl: { projectAccess: boolean; users: string[] },
-): Promise<void> {
-  const found = await findContainer(coffer.db, ref.slice(-36));
-  if (found === undefined) throw new Error('no such container');
-  const now = new Date();
-  const changes = { acl: encodeAcl({ ...acl, created: now, updated: now }) };
-  await updateRow(coffer.db, coffer.keyring, 'containers', found, changes);
-}

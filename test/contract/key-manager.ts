@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { pino } from 'pino';
 import { registerAclRoutes } from '../../src/acl/routes.ts';
 import type { Coffer } from '../../src/coffer.ts';
+import { consumersOfContainers, containerAcls } from '../../src/containers/owner.ts';
 import { registerContainerRoutes } from '../../src/containers/routes.ts';
 import { registerConsumerRoutes } from '../../src/consumers/routes.ts';
 import { finishMigrations, migrate } from '../../src/db/migrate.ts';
@@ -84,7 +85,9 @@ export async function startKeyManager(rules: RuleSetName = 'stock'): Promise<Key
   registerSecretRoutes(app, coffer);
   registerMetadataRoutes(app, coffer);
   registerAclRoutes(app, coffer, secretAcls);
-  registerContainerRoutes(app, coffer, async () => new Map());
+  registerContainerRoutes(app, coffer);
+  registerAclRoutes(app, coffer, containerAcls);
+  registerConsumerRoutes(app, coffer, consumersOfContainers);
   registerConsumerRoutes(app, coffer, consumersOfSecrets);
   const base = await app.listen({ host: '127.0.0.1', port: 0 });
   return {
