@@ -16,6 +16,7 @@ import {
   LAYOUTS,
   type Layout,
   layoutToWrite,
+  SYSTEM_PROJECT,
   sealedColumns,
   sealingProject,
 } from './layouts.ts';
@@ -148,8 +149,11 @@ interface Resting {
 }
 
 /**
- * Inserts a sealed row. @throws StaleRow when a row it rests on changed; CofferError `conflict` when it
- * exists.
+ * Inserts a sealed row. The epoch that seals it must still count when the row becomes visible, or a rotation
+ * would destroy the key of a row that it did not see: the project's row is locked until then.
+ *
+ * @throws StaleRow when the row it rests on, or its epoch, is no longer what was read; CofferError `conflict`
+ *   when it exists.
  */
 export async function insertRow<T extends SealedTable>(
   db: Queryable,
@@ -160,27 +164,36 @@ export async function insertRow<T extends SealedTable>(
   const others = [resting].flat();
   const names = [...sealedColumns(table), ...Object.keys(unsealed)];
   const values = names.map((name) => unsealed[name] ?? (row as unknown as Columns)[name] ?? null);
-  const places = names.map((_, index) => `$${index + 1}`).join(', ');
-  let source = `VALUES (${places})`;
-  if (others.length > 0) {
-    const tables = others.map((other, index) => `${other.table} AS other${index}`).join(', ');
-    const conditions = others.map(({ id, seal }, index) => {
-      const count = values.push(id, seal);
-      return `other${index}.id = $${count - 1} AND other${index}.seal = $${count}`;
-    });
-    source = `SELECT ${typedPlaces(table, names)} FROM ${tables} WHERE ${conditions.join(' AND ')} FOR SHARE`;
+  const place = (value: unknown): string => `$${values.push(value as never)}`;
+  const locked = others.map(
+    (other) =>
+      `SELECT FROM ${other.table} WHERE id = ${place(other.id)} AND seal = ${place(other.seal)} FOR SHARE`,
+  );
+  const project = sealingProject(table, row);
+  // A project's row that is held as it was read says itself which epochs count.
+  const holdsProject = others.some((other) => other.table === 'projects' && other.id === project);
+  const isItsOwn = table === 'keks' || (table === 'projects' && row.id === SYSTEM_PROJECT);
+  if (!holdsProject && !isItsOwn) {
+    const counts = `id = ${place(project)} AND least_epoch <= ${place(row.epoch)}`;
+    locked.push(`SELECT FROM projects WHERE ${counts} FOR SHARE`);
   }
-  const statement = `INSERT INTO ${table} (${names.join(', ')}) ${source}`;
+  const found = locked.map((text, index) => `locked_${index} AS (${text})`).join(', ');
+  const from = locked.map((_, index) => `locked_${index}`).join(', ');
+  const statement = `${found === '' ? '' : `WITH ${found}`}
+    INSERT INTO ${table} (${names.join(', ')})
+    SELECT ${typedPlaces(table, names, unsealed)} ${from === '' ? '' : `FROM ${from}`}`;
   const on = others.map((other) => other.table).join('+');
-  const name = `insert-${table}-${on}-${Object.keys(unsealed).join()}`;
+  const name = `insert-${table}-${on}-${locked.length}-${Object.keys(unsealed).join()}`;
   const { rowCount } = await db.query({ name, text: statement, values });
   if (rowCount !== 1) throw new StaleRow();
 }
 
 /** Parameters of a SELECT list have no type of their own to take from the target columns. */
-function typedPlaces(table: SealedTable, names: string[]): string {
+function typedPlaces(table: SealedTable, names: string[], unsealed: Unsealed): string {
   const types = new Map<string, string>(LAYOUTS[table].flatMap((layout) => layout.columns));
-  return names.map((name, index) => `$${index + 1}::${types.get(name) ?? 'bytea'}`).join(', ');
+  const typeOf = (name: string): string =>
+    types.get(name) ?? (Array.isArray(unsealed[name]) ? 'text[]' : 'bytea');
+  return names.map((name, index) => `$${index + 1}::${typeOf(name)}`).join(', ');
 }
 
 /**

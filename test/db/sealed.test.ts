@@ -7,7 +7,6 @@ import {
   type NewRow,
   StaleRow,
   deleteRow,
-  insertRow,
   openRow,
   sealRow,
   sealRowWith,
@@ -18,7 +17,7 @@ import {
 import { rounds } from '../harness/rounds.ts';
 import { createFixedKeys } from './fixed-keys.ts';
 import { arbitraryRow, requiredColumns } from './random-rows.ts';
-import { type TestDatabase, createTestDatabase } from './test-database.ts';
+import { admitEpochs, createTestDatabase, insertAdmitted, type TestDatabase } from './test-database.ts';
 
 const TABLES = Object.keys(LAYOUTS) as SealedTable[];
 const keys = createFixedKeys();
@@ -63,7 +62,7 @@ const role = (changes: Partial<NewRow<'roles'>> = {}): NewRow<'roles'> => {
 
 async function insertedRole(): Promise<SealedRows['roles']> {
   const row = await sealRow(keys, 'roles', role());
-  await insertRow(database.db, 'roles', row);
+  await insertAdmitted(database.db, 'roles', row);
   return row;
 }
 
@@ -73,7 +72,7 @@ describe('a sealed row', () => {
     await fc.assert(
       fc.asyncProperty(arbitraryRow(table, required), async (row) => {
         const sealed = await sealRow(keys, table, row);
-        await insertRow(database.db, table, sealed, { unsealed: bodyOf(table) });
+        await insertAdmitted(database.db, table, sealed, { unsealed: bodyOf(table) });
         const back = await read(table, row.id);
         const opened = await openRow(keys, table, { id: row.id }, back);
         expect(opened).toEqual({ ...row, seal: sealed.seal });
@@ -283,7 +282,7 @@ describe('a change of a sealed row', () => {
       secret_type: 'opaque',
       status: 'ACTIVE',
     } as never);
-    await insertRow(database.db, 'secrets', row, { unsealed: { payload_body: Buffer.from('one') } });
+    await insertAdmitted(database.db, 'secrets', row, { unsealed: { payload_body: Buffer.from('one') } });
     const body = async (): Promise<unknown> =>
       (await database.db.query({ text: 'SELECT payload_body FROM secrets WHERE id = $1', values: [id] }))
         .rows[0]?.payload_body;
@@ -304,14 +303,14 @@ describe('a row that rests on another', () => {
     const row = await sealRow(keys, table, columns!);
     const other = await insertedRole();
     const resting = { table: 'roles', id: other.id, seal: other.seal } as const;
-    await insertRow(database.db, table, row, { unsealed: bodyOf(table), resting });
+    await insertAdmitted(database.db, table, row, { unsealed: bodyOf(table), resting });
     expect(await read(table, row.id)).toEqual(row);
     await deleteRow(database.db, table, row);
 
     await updateRow(database.db, keys, 'roles', other, { description: 'changed' });
-    await expect(insertRow(database.db, table, row, { unsealed: bodyOf(table), resting })).rejects.toThrow(
-      StaleRow,
-    );
+    await expect(
+      insertAdmitted(database.db, table, row, { unsealed: bodyOf(table), resting }),
+    ).rejects.toThrow(StaleRow);
     expect(await read(table, row.id)).toBeUndefined();
   });
 
@@ -322,7 +321,7 @@ describe('a row that rests on another', () => {
     let insert: Promise<unknown> = Promise.resolve();
     await database.db.transaction(async (tx) => {
       await updateRow(tx, keys, 'roles', other, { description: 'changed' });
-      insert = insertRow(database.db, 'roles', row, { resting }).then(
+      insert = insertAdmitted(database.db, 'roles', row, { resting }).then(
         () => 'inserted',
         (error: unknown) => error,
       );
@@ -349,6 +348,45 @@ describe('a row that rests on another', () => {
 
   it('is refused as a conflict when it exists already', async () => {
     const row = await insertedRole();
-    await expect(insertRow(database.db, 'roles', row)).rejects.toMatchObject({ code: 'conflict' });
+    await expect(insertAdmitted(database.db, 'roles', row)).rejects.toMatchObject({ code: 'conflict' });
+  });
+});
+
+describe('a row of an epoch that no longer counts', () => {
+  it('is not inserted, and one of the least that counts is', async () => {
+    const { db } = database;
+    const project = randomUUID();
+    await admitEpochs(db, project);
+    await db.query({ text: 'UPDATE projects SET least_epoch = 2 WHERE id = $1', values: [project] });
+    const required = await requiredColumns(db, 'containers');
+    const [made] = fc.sample(arbitraryRow('containers', required), 1);
+    for (const [epoch, isTaken] of [
+      [1n, false],
+      [2n, true],
+    ] as const) {
+      const row = await sealRow(keys, 'containers', { ...made!, project_id: project, epoch });
+      const outcome = insertAdmitted(db, 'containers', row);
+      await (isTaken ? outcome : expect(outcome).rejects.toThrow(StaleRow));
+    }
+  });
+
+  it('waits for a change of the project that is under way', async () => {
+    const { db } = database;
+    const project = randomUUID();
+    await admitEpochs(db, project);
+    const required = await requiredColumns(db, 'containers');
+    const [made] = fc.sample(arbitraryRow('containers', required), 1);
+    const row = await sealRow(keys, 'containers', { ...made!, project_id: project, epoch: 1n });
+    let outcome: Promise<unknown> = Promise.resolve();
+    await db.transaction(async (tx) => {
+      await tx.query({ text: 'UPDATE projects SET least_epoch = 2 WHERE id = $1', values: [project] });
+      outcome = insertAdmitted(db, 'containers', row).then(
+        () => 'inserted',
+        (error: unknown) => error,
+      );
+      // Long enough to be inserted, were there nothing to wait for.
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    });
+    expect(await outcome).toBeInstanceOf(StaleRow);
   });
 });
