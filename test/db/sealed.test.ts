@@ -333,7 +333,7 @@ describe('a row that rests on another', () => {
   it('rests on several, and each must be the one that was read', async () => {
     const [one, two] = [await insertedRole(), await insertedRole()];
     const on = ({ id, seal }: SealedRows['roles']) => ({ table: 'roles', id, seal }) as const;
-    await insertRow(database.db, 'roles', await sealRow(keys, 'roles', role()), {
+    await insertAdmitted(database.db, 'roles', await sealRow(keys, 'roles', role()), {
       resting: [on(one), on(two)],
     });
     await updateRow(database.db, keys, 'roles', two, { description: 'changed' });
@@ -342,7 +342,7 @@ describe('a row that rests on another', () => {
       [on(two), on(one)],
     ]) {
       const row = await sealRow(keys, 'roles', role());
-      await expect(insertRow(database.db, 'roles', row, { resting })).rejects.toThrow(StaleRow);
+      await expect(insertAdmitted(database.db, 'roles', row, { resting })).rejects.toThrow(StaleRow);
     }
   });
 
