@@ -13,6 +13,7 @@ import { createHttpServer, type HttpServerOptions } from './http/server.ts';
 import type { Identity } from './identity/identity.ts';
 import { registerFederationRoutes } from './identity/federation/routes.ts';
 import { registerApplicationRoutes } from './identity/applications/routes.ts';
+import { registerManagementRoutes } from './identity/management/routes.ts';
 import { registerIdentityRoutes } from './identity/routes.ts';
 import { registerOrderRoutes } from './orders/routes.ts';
 import { registerMetadataRoutes } from './secrets/metadata-routes.ts';
@@ -41,6 +42,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   registerIdentityRoutes(app, coffer, identity);
   registerFederationRoutes(app, coffer, identity);
   registerApplicationRoutes(app, coffer, identity);
+  registerManagementRoutes(app, coffer, identity);
 
   registerSecretRoutes(app, coffer);
   registerMetadataRoutes(app, coffer);

@@ -49,7 +49,7 @@ export function checkObject(schema: ObjectSchema, body: unknown): Record<string,
   if (schema.closed) refuseUnknown(schema, object);
   for (const [name, rule] of Object.entries(schema.properties)) {
     if (Object.hasOwn(object, name)) {
-      const reason = failure(rule, object[name]);
+      const reason = mismatchOf(rule, object[name]);
       if (reason !== undefined) throw schemaMismatch(schema.name, reason, schema.within ?? name);
     } else if (rule.required) {
       throw schemaMismatch(schema.name, `${repr(name)} is a required property`, schema.within ?? name);
@@ -67,7 +67,8 @@ function refuseUnknown(schema: ObjectSchema, object: Record<string, unknown>): v
   throw schemaMismatch(schema.name, reason, schema.within ?? null);
 }
 
-function failure(rule: PropertyRule, value: unknown): string | undefined {
+/** What is wrong with the value of a property, in python-jsonschema's words; undefined for what suits it. */
+export function mismatchOf(rule: PropertyRule, value: unknown): string | undefined {
   const shown = rule.withheld ? 'the value' : repr(value);
   if (!rule.types.some((type) => isOfType(value, type))) {
     return `${shown} is not of type ${rule.types.map(repr).join(', ')}`;
@@ -94,12 +95,12 @@ function failure(rule: PropertyRule, value: unknown): string | undefined {
 /** What is wrong inside: the message names the property at the top all the same. */
 function failureWithin({ items, properties }: PropertyRule, value: unknown): string | undefined {
   if (items !== undefined && Array.isArray(value)) {
-    return first(value, (item) => failure(items, item));
+    return first(value, (item) => mismatchOf(items, item));
   }
   if (properties === undefined || !isOfType(value, 'object')) return undefined;
   const object = value as Record<string, unknown>;
   return first(Object.entries(properties), ([name, rule]) => {
-    if (Object.hasOwn(object, name)) return failure(rule, object[name]);
+    if (Object.hasOwn(object, name)) return mismatchOf(rule, object[name]);
     return rule.required ? `${repr(name)} is a required property` : undefined;
   });
 }

@@ -10,7 +10,7 @@ import { newProject } from '../keyring/projects.ts';
 import { DEFAULT_DOMAIN } from './keystone-requests.ts';
 import { nameKey, parseName, ROLE_NAMES } from './names.ts';
 import { findProjectByName, findRoleByName, findUserByName } from './queries.ts';
-import { digestAssignments, type IdentityParts } from './rights.ts';
+import { digestAssignments, type IdentityParts, type TokenScope } from './rights.ts';
 
 /** The message on that channel that concerns revoked tokens, and not the rights of users. */
 export const REVOKED = 'revoked';
@@ -18,7 +18,7 @@ export const REVOKED = 'revoked';
 export const newId = (): string => randomUUID().replaceAll('-', '');
 
 /** What every sealed row of identity has in common. */
-export async function commonColumns({ keyring, clock }: IdentityParts) {
+async function commonColumns({ keyring, clock }: IdentityParts) {
   const system = await keyring.findProject(SYSTEM_PROJECT);
   if (system === undefined) throw new CofferError('integrity_violation', 'Integrity Violation');
   const created = clock.now();
@@ -45,7 +45,7 @@ export async function createProject(
 }
 
 /** Where roles are held: in a project, the one domain, or all of the system. */
-export type Scope = { kind: 'project'; id: string } | { kind: 'domain'; id: string } | { kind: 'system' };
+export type Scope = Exclude<TokenScope, { kind: 'unscoped' }>;
 
 export const scopeIdOf = (scope: Scope): string => (scope.kind === 'system' ? 'all' : scope.id);
 

@@ -1,5 +1,5 @@
 import type { Coffer } from '../coffer.ts';
-import { createPasswordHasher } from '../crypto/password.ts';
+import { createPasswordHasher, type PasswordHasher } from '../crypto/password.ts';
 import { listen } from '../db/listen.ts';
 import { createRevisionMemory, type RevisionMemory } from '../db/revisions.ts';
 import type { ProjectRow, RoleRow } from '../db/schema.ts';
@@ -16,7 +16,7 @@ import { createExchange } from './federation/exchange.ts';
 import type { WorkloadProof } from './federation/workloads.ts';
 import type { LoginRequest, WantedScope } from './keystone-requests.ts';
 import { type LoginAttempt, type LoginOrigin, recordedLogin } from './login-attempt.ts';
-import { createPasswordLogin } from './password-login.ts';
+import { createPasswordLogin, type PasswordLogin } from './password-login.ts';
 import { listRoles } from './queries.ts';
 import { type IdentityParts, readUser, type Rights, type TokenScope } from './rights.ts';
 import { openSessions, type Sessions } from './sessions.ts';
@@ -28,6 +28,13 @@ export interface KnownToken {
   rights: Rights;
 }
 
+/** What the management of users shares with log-in: one queue of hashes, one memory of revisions. */
+export interface Accounts {
+  passwords: PasswordHasher;
+  verifyPassword: PasswordLogin;
+  memory: RevisionMemory;
+}
+
 export type IssuedToken = SignedToken & KnownToken;
 
 export interface IdentityOptions {
@@ -37,6 +44,7 @@ export interface IdentityOptions {
 }
 
 export interface Identity {
+  readonly accounts: Accounts;
   authenticate(token: string): Promise<Actor>;
   login(request: LoginRequest, origin: LoginOrigin): Promise<IssuedToken>;
   /** A token for the bearer of a JWT of an issuer, in its project or without a scope. */
@@ -61,7 +69,8 @@ export async function openIdentity(coffer: Coffer, options: IdentityOptions): Pr
   const memory = createRevisionMemory();
   const sessions = await openSessions(coffer, options.tokenTtlSeconds);
   const actors = createActors(coffer, memory);
-  const logInByPassword = createPasswordLogin(coffer, createPasswordHasher(), memory);
+  const passwords = createPasswordHasher();
+  const logInByPassword = createPasswordLogin(coffer, passwords, memory);
   const logInByApplication = createApplicationLogin(coffer, memory);
   const stop = keepCurrent(coffer, sessions, () => actors.forget());
 
@@ -91,6 +100,7 @@ export async function openIdentity(coffer: Coffer, options: IdentityOptions): Pr
   };
 
   return {
+    accounts: { passwords, verifyPassword: logInByPassword, memory },
     authenticate: async (token) => (await actors.find(await sessions.verify(token))).actor,
     login: async (request, origin) => {
       const method = methodOf(request);

@@ -11,11 +11,18 @@ export interface CatalogOptions {
   region: string;
 }
 
+export interface CatalogService {
+  id: string;
+  type: string;
+  name: string;
+  endpoints: { id: string; interface: string; region: string; region_id: string; url: string }[];
+}
+
 /**
  * The services and endpoints, from the configuration alone. Ids are stable: they are made of what they name.
  */
-export function formatCatalog({ publicUrl, region }: CatalogOptions): object[] {
-  const service = (type: string, name: string, url: string): object => ({
+export function formatCatalog({ publicUrl, region }: CatalogOptions): CatalogService[] {
+  const service = (type: string, name: string, url: string): CatalogService => ({
     id: stableId(`service/${type}`),
     type,
     name,

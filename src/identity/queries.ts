@@ -124,6 +124,34 @@ export function groupUser(rows: readonly Record<string, unknown>[]): FoundUser |
   return { user, project: rowOf('projects', first), assignments };
 }
 
+/** Every user, or one, who has an assignment of that kind; with all assignments of theirs. */
+export async function listUsersWithAssignments(
+  db: Queryable,
+  asked: { userId?: string; scopeKind?: string; scopeId?: string; roleId?: string },
+): Promise<FoundUser[]> {
+  const { rows } = await db.query({
+    name: 'users-with-assignments',
+    text: `SELECT ${prefixed('users')}, ${prefixed('role_assignments')}, ${prefixed('roles')}
+      FROM users
+      JOIN role_assignments ON role_assignments.user_id = users.id
+      LEFT JOIN roles ON roles.id = role_assignments.role_id
+      WHERE users.id IN (SELECT user_id FROM role_assignments AS wanted
+        WHERE ($1::text IS NULL OR wanted.user_id = $1) AND ($2::text IS NULL OR wanted.scope_kind = $2)
+          AND ($3::text IS NULL OR wanted.scope_id = $3) AND ($4::text IS NULL OR wanted.role_id = $4))
+      ORDER BY users.id, role_assignments.created, role_assignments.id`,
+    values: [asked.userId ?? null, asked.scopeKind ?? null, asked.scopeId ?? null, asked.roleId ?? null],
+  });
+  const users = new Map<string, FoundUser>();
+  for (const row of rows) {
+    const user = pick('users', row) as UserRow;
+    const found = users.get(user.id) ?? { user, project: null, assignments: [] };
+    const assignment = pick('role_assignments', row) as RoleAssignmentRow;
+    found.assignments.push({ assignment, role: pick('roles', row) });
+    users.set(user.id, found);
+  }
+  return [...users.values()];
+}
+
 /** The columns of one table out of a joined row; null where the join found nothing. */
 export function rowOf<T extends SealedTable>(table: T, row: Record<string, unknown>): SealedRows[T] | null {
   if (row[`${table}.seal`] === null) return null;

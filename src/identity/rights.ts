@@ -123,7 +123,7 @@ function isIn(scope: TokenScope, { scope_kind, scope_id }: RoleAssignmentRow): b
 }
 
 /** An answer that a newer one overtook looks like an older row put back: it is asked for once more. */
-async function readNewest(
+export async function readNewest(
   parts: IdentityParts,
   memory: RevisionMemory,
   userId: string,

@@ -4,16 +4,21 @@ import { CofferError } from '../errors.ts';
 import { findProjectById, findRoleById, listRoles } from './queries.ts';
 import type { IdentityParts } from './rights.ts';
 
+/** What an id of a project, user or role looks like: no other text is looked for. */
+export function isId(text: string): boolean {
+  return /^[\w-]{1,64}$/.test(text);
+}
+
 /** As the database has it now, verified; undefined for what is not there, going, or was not made here. */
 export async function findProject(parts: IdentityParts, id: string): Promise<ProjectRow | undefined> {
-  const row = await findProjectById(parts.db, id);
+  const row = isId(id) ? await findProjectById(parts.db, id) : undefined;
   if (row === undefined) return undefined;
   const project = await openRow(parts.keyring, 'projects', { id }, row);
   return project.origin === 'local' && project.deleted === null ? project : undefined;
 }
 
 export async function findRole(parts: IdentityParts, id: string): Promise<RoleRow | undefined> {
-  const row = await findRoleById(parts.db, id);
+  const row = isId(id) ? await findRoleById(parts.db, id) : undefined;
   return row && (await openRow(parts.keyring, 'roles', { id }, row));
 }
 

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Person, type StartedCoffer, startCoffer } from '../harness/start-coffer.ts';
+import { MANAGEMENT } from './management-matrix.ts';
 
 // Every route of the server × who asks × the status. A route that is missing here fails the last test.
 
@@ -50,6 +51,7 @@ const MATRIX: Record<string, number[]> = {
   'GET /identity/v3/users/{userId}/access_rules/{id}': [401, 403, 403, 403, 404, 403, 404, 404],
   'DELETE /identity/v3/users/{userId}/access_rules/{id}': [401, 403, 403, 403, 404, 403, 404, 404],
   'GET /identity/v3/auth/projects': [401, 200, 200, 200, 200, 200, 200, 200],
+  ...MANAGEMENT,
   // 415 and 404: the right is there, what was sent or asked for is not.
   'POST /v1/secrets': [401, 403, 403, 403, 415, 415, 415, 415],
   'GET /v1/secrets': [401, 403, 403, 200, 200, 200, 200, 200],

@@ -1,7 +1,7 @@
 import { placeOf, textsOf } from './syntax.ts';
 import { type Finding, isIn, type TreeFile } from './tree.ts';
 
-const mayNameThem = /^src\/(?:db\/sealed\.ts|[^/]+\/(?:queries|sql)\.ts|.*-queries\.ts)$/;
+const mayNameThem = /^src\/(?:db\/sealed\.ts|(?:[^/]+\/)+(?:queries|sql)\.ts|.*-queries\.ts)$/;
 
 /** SQL, or a call of Kysely, on a sealed table outside of the files that own such statements. */
 export function strayStatements(sources: readonly TreeFile[], sealedTables: readonly string[]): Finding[] {
