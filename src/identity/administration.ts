@@ -18,7 +18,7 @@ export const REVOKED = 'revoked';
 export const newId = (): string => randomUUID().replaceAll('-', '');
 
 /** What every sealed row of identity has in common. */
-async function commonColumns({ keyring, clock }: IdentityParts) {
+export async function commonColumns({ keyring, clock }: IdentityParts) {
   const system = await keyring.findProject(SYSTEM_PROJECT);
   if (system === undefined) throw new CofferError('integrity_violation', 'Integrity Violation');
   const created = clock.now();

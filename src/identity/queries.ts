@@ -124,6 +124,8 @@ export function groupUser(rows: readonly Record<string, unknown>[]): FoundUser |
   return { user, project: rowOf('projects', first), assignments };
 }
 
+const LISTED = ['users', 'role_assignments', 'roles'] as const;
+
 /** Every user, or one, who has an assignment of that kind; with all assignments of theirs. */
 export async function listUsersWithAssignments(
   db: Queryable,
@@ -131,7 +133,7 @@ export async function listUsersWithAssignments(
 ): Promise<FoundUser[]> {
   const { rows } = await db.query({
     name: 'users-with-assignments',
-    text: `SELECT ${prefixed('users')}, ${prefixed('role_assignments')}, ${prefixed('roles')}
+    text: `SELECT ${LISTED.map((table) => prefixedColumns(table)).join(', ')}
       FROM users
       JOIN role_assignments ON role_assignments.user_id = users.id
       LEFT JOIN roles ON roles.id = role_assignments.role_id
@@ -143,10 +145,10 @@ export async function listUsersWithAssignments(
   });
   const users = new Map<string, FoundUser>();
   for (const row of rows) {
-    const user = pick('users', row) as UserRow;
+    const user = rowOf('users', row) as UserRow;
     const found = users.get(user.id) ?? { user, project: null, assignments: [] };
-    const assignment = pick('role_assignments', row) as RoleAssignmentRow;
-    found.assignments.push({ assignment, role: pick('roles', row) });
+    const assignment = rowOf('role_assignments', row) as RoleAssignmentRow;
+    found.assignments.push({ assignment, role: rowOf('roles', row) });
     users.set(user.id, found);
   }
   return [...users.values()];

@@ -225,7 +225,7 @@ describe('users', () => {
       403,
     );
     expect(await change(person.password, 'a new long word')).toBe(204);
-    expect((await person.client.get('/v1/secrets')).status).toBe(401);
+    await expect.poll(async () => (await person.client.get('/v1')).status, { timeout: 5_900 }).toBe(401);
     const fresh = await coffer.logIn(person.name, 'a new long word', 'offices');
     const headers = { 'x-auth-token': fresh };
     expect((await coffer.stranger.get(`${V3}/users/${person.userId}`, { headers })).status).toBe(200);

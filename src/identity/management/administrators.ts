@@ -13,8 +13,8 @@ export type Loss = (known: KnownUser, assignment: RoleAssignmentRow) => boolean;
 
 /**
  * Rows that say who still administers after a change: an enabled user with the role `admin` on the system or
- * in an enabled project. Whoever makes the change holds them until it is made, so that two administrators cannot
- * remove each other at once.
+ * in an enabled project. Whoever makes the change holds them until it is made, so that two administrators
+ * cannot remove each other at once.
  *
  * @throws CofferError `forbidden` when nobody would be left.
  */
