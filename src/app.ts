@@ -26,6 +26,8 @@ export interface AppOptions {
   metrics: Metrics;
   http: HttpServerOptions;
   health: HealthOptions;
+  /** Takes a project with all that it holds. */
+  deleteProject: (projectId: string) => Promise<void>;
   /** Of the package. */
   version: string;
 }
@@ -42,7 +44,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   registerIdentityRoutes(app, coffer, identity);
   registerFederationRoutes(app, coffer, identity);
   registerApplicationRoutes(app, coffer, identity);
-  registerManagementRoutes(app, coffer, identity);
+  registerManagementRoutes(app, coffer, identity, options.deleteProject);
 
   registerSecretRoutes(app, coffer);
   registerMetadataRoutes(app, coffer);

@@ -8,6 +8,7 @@ import { type Metrics, createMetrics } from './health/metrics.ts';
 import { describeError } from './http/failure-log.ts';
 import { openIdentity } from './identity/identity.ts';
 import type { Installation } from './installation.ts';
+import { deleteProject } from './projects/deletion.ts';
 import { createJobs } from './worker/jobs.ts';
 import { type Worker, createWorker } from './worker/worker.ts';
 
@@ -88,6 +89,7 @@ export async function startServer(config: Config, installation: Installation, lo
     coffer,
     identity,
     metrics,
+    deleteProject: async (projectId) => await deleteProject(coffer, projectId),
     http: {
       publicUrl: config.publicUrl,
       log,

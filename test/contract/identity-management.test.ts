@@ -129,6 +129,20 @@ describe('projects', () => {
     expect(found.sort()).toEqual(['page-1', 'page-2', 'page-3']);
   });
 
+  it('are gone for their users when deleted, and their names are free', async () => {
+    const person = await coffer.person(['creator'], 'closing');
+    expect((await person.client.post('/v1/secrets', { name: 'kept till now' })).status).toBe(201);
+    expect((await remove(`/projects/${person.projectId}`)).status).toBe(204);
+    expect((await get(`/projects/${person.projectId}`)).status).toBe(404);
+    expect((await remove(`/projects/${person.projectId}`)).status).toBe(404);
+    expect((await get('/projects?name=closing')).json.projects).toEqual([]);
+    await expect.poll(async () => (await person.client.get('/v1')).status, { timeout: 5_900 }).toBe(401);
+    await expect(coffer.logIn(person.name, person.password, 'closing')).rejects.toThrow('401');
+    const assignments = `/role_assignments?user.id=${person.userId}&include_names`;
+    expect((await get(assignments)).json.role_assignments).toEqual([]);
+    await makeProject('closing');
+  });
+
   it('has each name once, however it is spelt', async () => {
     await makeProject('unique');
     for (const name of ['unique', 'UNIQUE', ' unique ', 'ｕnique']) {

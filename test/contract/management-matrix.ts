@@ -26,6 +26,7 @@ export const MANAGEMENT: Record<string, number[]> = {
   [`POST ${V3}/projects`]: admins(400),
   [`GET ${V3}/projects/{projectId}`]: admins(404),
   [`PATCH ${V3}/projects/{projectId}`]: admins(404),
+  [`DELETE ${V3}/projects/{projectId}`]: admins(404),
   [`POST ${V3}/users`]: admins(400),
   [`GET ${V3}/users/{userId}`]: admins(404),
   [`PATCH ${V3}/users/{userId}`]: admins(404),

@@ -15,8 +15,12 @@ const ONE = `${PROJECTS}/:projectId`;
 const CHANGES = ['name', 'description', 'enabled'] as const;
 const params = ['projectId'];
 
-export function registerProjectRoutes(desk: Desk): void {
+export function registerProjectRoutes(
+  desk: Desk,
+  destroyProject: (projectId: string) => Promise<void>,
+): void {
   registerProjectLists(desk);
+  registerDeletion(desk, destroyProject);
   const { app, base } = desk;
 
   app.get<ProjectRoute>(
@@ -52,7 +56,7 @@ export function registerProjectRoutes(desk: Desk): void {
   );
 }
 
-export function registerProjectDeletion(desk: Desk, destroy: (projectId: string) => Promise<void>): void {
+function registerDeletion(desk: Desk, destroy: (projectId: string) => Promise<void>): void {
   desk.app.delete<ProjectRoute>(
     ONE,
     {

@@ -27,7 +27,10 @@ export async function listProjects(
   management.require('identity:list_projects', { domainId: DEFAULT_DOMAIN.id });
   if (filter === undefined) return { rows: [] };
   const page = pageOf(await listProjectRows(management.db, filter), filter.limit);
-  return { ...page, rows: await openGenuine(management, 'projects', page.rows, { origin: 'local', deleted: null }) };
+  return {
+    ...page,
+    rows: await openGenuine(management, 'projects', page.rows, { origin: 'local', deleted: null }),
+  };
 }
 
 export async function getProject(management: Management, id: string): Promise<ProjectRow> {

@@ -10,10 +10,15 @@ import { registerProjectRoutes } from './project-routes.ts';
 import { registerRoleRoutes } from './role-routes.ts';
 import { registerUserRoutes } from './user-routes.ts';
 
-/** Keystone's management of projects, users and roles. */
-export function registerManagementRoutes(app: FastifyInstance, coffer: Coffer, { accounts }: Identity): void {
+/** Keystone's management of projects, users and roles. `destroyProject` takes a project with all it holds. */
+export function registerManagementRoutes(
+  app: FastifyInstance,
+  coffer: Coffer,
+  { accounts }: Identity,
+  destroyProject: (projectId: string) => Promise<void>,
+): void {
   const desk = openDesk(app, coffer, accounts);
-  registerProjectRoutes(desk);
+  registerProjectRoutes(desk, destroyProject);
   registerUserRoutes(desk);
   registerRoleRoutes(desk);
   registerInferenceRoutes(desk);
