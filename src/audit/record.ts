@@ -67,3 +67,9 @@ export function recordLogin(log: Logger, login: LoginRecord): void {
     'log-in',
   );
 }
+
+/** Reports a signing key that a server learnt of, or whose end changed: a rotation, whoever made it. */
+export function recordSigningKey(log: Logger, key: { id: string; notBefore: Date; notAfter: Date }): void {
+  const { id, notBefore, notAfter } = key;
+  log.info({ audit: { action: 'identity:signing_key', key: id, notBefore, notAfter } }, 'signing key');
+}

@@ -20,6 +20,7 @@ import { createPasswordLogin, type PasswordLogin } from './password-login.ts';
 import { listRoles } from './queries.ts';
 import { type IdentityParts, readUser, type Rights, type TokenScope } from './rights.ts';
 import { openSessions, type Sessions } from './sessions.ts';
+import { KEYS_CHANGED } from './signing-key-rotation.ts';
 import { readTokenRights } from './token-rights.ts';
 import type { SignedToken, SigningKey } from './tokens.ts';
 
@@ -61,13 +62,12 @@ export interface Identity {
   close(): Promise<void>;
 }
 
-const REVOCATIONS_EVERY_MS = 2_000;
-const KEYS_EVERY_MS = 60_000;
+const READ_EVERY_MS = 2_000;
 
 /** Log-in, tokens and the rights behind them. Reads keys and revocations before it returns. */
 export async function openIdentity(coffer: Coffer, options: IdentityOptions): Promise<Identity> {
   const memory = createRevisionMemory();
-  const sessions = await openSessions(coffer, options.tokenTtlSeconds);
+  const sessions = await openSessions(coffer, options.tokenTtlSeconds, memory);
   const actors = createActors(coffer, memory);
   const passwords = createPasswordHasher();
   const logInByPassword = createPasswordLogin(coffer, passwords, memory);
@@ -133,16 +133,17 @@ function keepCurrent(coffer: Coffer, sessions: Sessions, forgetRights: () => voi
   };
   const readRevocations = attempt('revocations', async () => await sessions.refreshRevocations());
   const readKeys = attempt('signing keys', async () => await sessions.refreshKeys());
-  const timers = [
-    setInterval(readRevocations, REVOCATIONS_EVERY_MS).unref(),
-    setInterval(readKeys, KEYS_EVERY_MS).unref(),
-  ];
-  const listener = listen(coffer.db, IDENTITY_CHANNEL, (payload) => {
-    if (payload !== REVOKED) forgetRights();
+  const timer = setInterval(() => {
     readRevocations();
+    readKeys();
+  }, READ_EVERY_MS).unref();
+  const listener = listen(coffer.db, IDENTITY_CHANNEL, (payload) => {
+    if (payload !== KEYS_CHANGED) readRevocations();
+    if (payload !== REVOKED) readKeys();
+    if (payload !== KEYS_CHANGED && payload !== REVOKED) forgetRights();
   });
   return async () => {
-    for (const timer of timers) clearInterval(timer);
+    clearInterval(timer);
     await listener.close();
   };
 }

@@ -1,5 +1,6 @@
 import { openRow } from '../db/sealed.ts';
 import { CofferError } from '../errors.ts';
+import { coalesced } from './coalesced.ts';
 import { deleteEndedRevocations, deleteOldLoginFailures, listRevokedTokens } from './queries.ts';
 import type { IdentityParts } from './rights.ts';
 
@@ -29,8 +30,6 @@ export async function openRevocations(parts: IdentityParts): Promise<Revocations
   const ends = new Map<string, number>();
   let readAt = 0;
   let wholeReadAt = Number.NEGATIVE_INFINITY;
-  let current: Promise<void> | undefined;
-  let next: Promise<void> | undefined;
 
   const read = async (): Promise<void> => {
     const started = performance.now();
@@ -49,23 +48,7 @@ export async function openRevocations(parts: IdentityParts): Promise<Revocations
     await deleteEndedRevocations(parts.db);
     await deleteOldLoginFailures(parts.db);
   };
-  // One reading at a time; all who ask during it share one more, which sees what they were told of.
-  const refresh = async (): Promise<void> => {
-    if (current !== undefined) {
-      next ??= current
-        .catch(() => {})
-        .then(async () => {
-          next = undefined;
-          await refresh();
-        });
-      await next;
-      return;
-    }
-    current = read().finally(() => {
-      current = undefined;
-    });
-    await current;
-  };
+  const refresh = coalesced(read);
   await refresh();
 
   return {

@@ -47,14 +47,18 @@ export function registerIdentityRoutes(app: FastifyInstance, coffer: Coffer, ide
   });
 
   // RFC 7517; for whoever wants to verify tokens without asking.
-  app.get('/identity/jwks', { config: { public: true } }, async () => ({
-    keys: identity.verificationKeys().map((key) => ({
-      ...createPublicKey(key.publicKeyPem).export({ format: 'jwk' }),
-      kid: key.id,
-      alg: 'EdDSA',
-      use: 'sig',
-    })),
-  }));
+  app.get('/identity/jwks', { config: { public: true } }, async (_request, reply) => {
+    // A key is published for longer than this before it signs.
+    reply.header('cache-control', 'public, max-age=60');
+    return {
+      keys: identity.verificationKeys().map((key) => ({
+        ...createPublicKey(key.publicKeyPem).export({ format: 'jwk' }),
+        kid: key.id,
+        alg: 'EdDSA',
+        use: 'sig',
+      })),
+    };
+  });
 }
 
 function registerDiscovery(app: FastifyInstance, publicUrl: string): void {

@@ -1,5 +1,6 @@
-import type { Coffer } from '../coffer.ts';
+import type { Clock, Coffer } from '../coffer.ts';
 import { SYSTEM_PROJECT } from '../db/layouts.ts';
+import type { RevisionMemory } from '../db/revisions.ts';
 import { insertRow, sealRow } from '../db/sealed.ts';
 import { CofferError } from '../errors.ts';
 import { authenticationRequired } from '../http/errors.ts';
@@ -10,8 +11,8 @@ import { endTokensOfUser } from './end-tokens.ts';
 import { countRevocations } from './queries.ts';
 import { openRevocations } from './revocations.ts';
 import type { Rights } from './rights.ts';
-import { openSigningKeys } from './signing-keys.ts';
-import { createTokens, type SignedToken, type SigningKey } from './tokens.ts';
+import { openSigningKeys, type SigningKeys } from './signing-keys.ts';
+import { createTokens, type SignedToken, type SigningKey, type Tokens, TTL_SECONDS_MAX } from './tokens.ts';
 
 /** Tokens as long as they live: signed with a current key, good until they end or are revoked. */
 export interface Sessions {
@@ -35,26 +36,21 @@ export interface FirstToken {
   expires?: number;
 }
 
-const TTL_SECONDS_MAX = 8 * 3_600;
 /** Single tokens of one user that may be revoked at a time: every server remembers each until it ends. */
 const REVOCATIONS_MAX = 1_000;
 
-export async function openSessions(coffer: Coffer, ttlSeconds: number): Promise<Sessions> {
+export async function openSessions(
+  coffer: Coffer,
+  ttlSeconds: number,
+  memory: RevisionMemory,
+): Promise<Sessions> {
   const { clock, keyring } = coffer;
-  const keys = await openSigningKeys(coffer);
+  const keys = await openSigningKeys(coffer, memory);
   const revocations = await openRevocations(coffer);
   // Of the installation, not of the address: a server that moves keeps its tokens.
   const issuer = `coffer:${Buffer.from(keyring.installationId).toString('hex')}`;
   const tokens = createTokens(issuer, (id) => keys.find(id));
-  const verifyWithNewKeys = async (token: string): Promise<TokenClaims> => {
-    try {
-      return tokens.verify(token, clock.now());
-    } catch (error) {
-      if (tokens.isKeyKnown(token)) throw error;
-      await keys.refresh();
-      return tokens.verify(token, clock.now());
-    }
-  };
+  const verifyWithNewKeys = createVerification(tokens, keys, clock);
 
   return {
     issue: (rights, method, parent, first) => {
@@ -96,6 +92,21 @@ export async function openSessions(coffer: Coffer, ttlSeconds: number): Promise<
     refreshRevocations: async () => await revocations.refresh(),
     refreshKeys: async () => await keys.refresh(),
     verificationKeys: () => keys.all(),
+  };
+}
+
+/** For a token of an unknown key they are read again: another server may have made one. */
+function createVerification(tokens: Tokens, keys: SigningKeys, clock: Clock) {
+  return async (token: string): Promise<TokenClaims> => {
+    try {
+      return tokens.verify(token, clock.now());
+    } catch (error) {
+      if (!(error instanceof CofferError && error.code === 'unauthorized')) throw error;
+      const id = tokens.keyIdOf(token);
+      if (keys.find(id) !== undefined) throw error;
+      await keys.refreshFor(id);
+      return tokens.verify(token, clock.now());
+    }
   };
 }
 

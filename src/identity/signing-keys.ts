@@ -1,116 +1,129 @@
-import { createPrivateKey, createPublicKey, generateKeyPair, randomUUID } from 'node:crypto';
-import { promisify } from 'node:util';
+import { createPrivateKey, createPublicKey } from 'node:crypto';
+import { recordSigningKey } from '../audit/record.ts';
 import type { Coffer } from '../coffer.ts';
 import { wipe } from '../crypto/envelope.ts';
 import { SYSTEM_PROJECT } from '../db/layouts.ts';
-import { insertRow, openRow, sealRow } from '../db/sealed.ts';
+import type { RevisionMemory } from '../db/revisions.ts';
+import { openRow } from '../db/sealed.ts';
 import { CofferError } from '../errors.ts';
+import { coalesced } from './coalesced.ts';
 import { openJwt } from './jwt.ts';
 import { type FoundSigningKey, listSigningKeys } from './queries.ts';
+import { rotateSigningKey } from './signing-key-rotation.ts';
 import type { SigningKey } from './tokens.ts';
 
-type Parts = Pick<Coffer, 'db' | 'keyring' | 'clock' | 'integrityViolations'>;
+type Parts = Pick<Coffer, 'db' | 'keyring' | 'clock' | 'integrityViolations' | 'log'>;
 
 export interface SigningKeys {
   /** Signs new tokens. @throws CofferError `unavailable` while there is none. */
   current(): SigningKey;
+  /** @throws CofferError `unavailable` when the keys could not be read for 10 s: one may be retired. */
   find(id: string): SigningKey | undefined;
+  /** Those that verify, those to come too. */
   all(): readonly SigningKey[];
-  /** Reads the keys again and makes one when the youngest nears its end. At most once a second. */
+  /** Reads the keys again and makes one when the youngest nears its end. */
   refresh(): Promise<void>;
+  /** The same for whoever shows a token of an unknown key: at most once a second. */
+  refreshFor(id: string): Promise<void>;
 }
 
 const DAY_MS = 24 * 60 * 60_000;
-const LIFE_MS = 90 * DAY_MS;
 const RENEW_BEFORE_MS = 30 * DAY_MS;
+const STALE_AFTER_MS = 10_000;
 const REFRESH_MIN_MS = 1_000;
+
+/** As it was when its row was last verified. */
+interface Verified {
+  key: SigningKey;
+  seal: Uint8Array;
+}
 
 /**
  * Ed25519 keys, each with its end written at birth; the private part is an envelope under the system's KEK.
+ * One that a rotation retires verifies until the last token that it signed has ended.
  */
-export async function openSigningKeys(parts: Parts): Promise<SigningKeys> {
-  let keys = new Map<string, SigningKey>();
-  let last = Number.NEGATIVE_INFINITY;
-  let reading: Promise<void> | undefined;
-
+export async function openSigningKeys(parts: Parts, memory: RevisionMemory): Promise<SigningKeys> {
+  let known = new Map<string, Verified>();
+  let readAt = Number.NEGATIVE_INFINITY;
+  let askedAt = Number.NEGATIVE_INFINITY;
+  const openIfGenuine = createOpening(parts, memory);
   const read = async (): Promise<void> => {
-    const rows = await listSigningKeys(parts.db);
-    const next = new Map<string, SigningKey>();
-    for (const row of rows) {
-      const key = keys.get(row.id) ?? (await openGenuineKey(parts, row));
-      if (key !== undefined) next.set(row.id, key);
+    const started = performance.now();
+    const next = new Map<string, Verified>();
+    for (const row of await listSigningKeys(parts.db)) {
+      const before = known.get(row.id);
+      const isKnown = before !== undefined && isSame(before.seal, row.seal);
+      const verified = isKnown ? before : await openIfGenuine(row);
+      if (verified === undefined) continue;
+      next.set(row.id, verified);
+      if (!isKnown) recordSigningKey(parts.log, verified.key);
     }
-    keys = next;
+    known = next;
+    readAt = started;
   };
-  const renew = async (): Promise<void> => {
+  const keys = (): SigningKey[] => [...known.values()].map(({ key }) => key);
+  const refresh = coalesced(async () => {
     await read();
     const soon = parts.clock.now().getTime() + RENEW_BEFORE_MS;
-    if ([...keys.values()].some((key) => key.notAfter.getTime() > soon)) return;
-    await makeKey(parts);
+    const isDue = (ends: readonly Date[]): boolean => ends.every((end) => end.getTime() <= soon);
+    if (!isDue(keys().map(({ notAfter }) => notAfter))) return;
+    await rotateSigningKey(parts, { isDue });
     await read();
-  };
-  await renew();
+  });
+  await refresh();
 
   return {
-    current: () => {
-      const youngest = [...keys.values()].reduce<SigningKey | undefined>(
-        (best, key) => (best === undefined || key.notAfter > best.notAfter ? key : best),
-        undefined,
-      );
-      if (youngest === undefined) throw new CofferError('unavailable', 'There is no signing key; try again.');
-      return youngest;
+    current: () => chooseKey(keys(), parts.clock.now()),
+    find: (id) => {
+      if (performance.now() - readAt > STALE_AFTER_MS) {
+        throw new CofferError('unavailable', 'The signing keys are not current; try again.');
+      }
+      return known.get(id)?.key;
     },
-    find: (id) => keys.get(id),
-    all: () => [...keys.values()],
-    refresh: async () => {
-      if (reading === undefined && performance.now() - last < REFRESH_MIN_MS) return;
-      last = performance.now();
-      reading ??= renew().finally(() => {
-        reading = undefined;
-      });
-      await reading;
+    all: () => keys().filter(({ notAfter }) => notAfter > parts.clock.now()),
+    refresh,
+    refreshFor: async (id) => {
+      if (known.has(id) || performance.now() - askedAt < REFRESH_MIN_MS) return;
+      askedAt = performance.now();
+      await refresh();
     },
   };
 }
 
-async function makeKey({ db, keyring, clock }: Parts): Promise<void> {
-  const id = randomUUID();
-  const pair = await promisify(generateKeyPair)('ed25519');
-  const der = pair.privateKey.export({ type: 'pkcs8', format: 'der' });
-  try {
-    const system = await keyring.findProject(SYSTEM_PROJECT);
-    if (system === undefined) throw new CofferError('integrity_violation', 'Integrity Violation');
-    const { payload_body, ...columns } = await keyring.seal('signing-key', system, id, der);
-    const now = clock.now();
-    const row = await sealRow(keyring, 'signing_keys', {
-      id,
-      algorithm: 'EdDSA',
-      public_key: pair.publicKey.export({ type: 'spki', format: 'der' }),
-      ...columns,
-      not_before: now,
-      not_after: new Date(now.getTime() + LIFE_MS),
-      created: now,
-      updated: now,
-      revision: 1n,
-    });
-    await insertRow(db, 'signing_keys', row, { unsealed: { payload_body } });
-  } finally {
-    wipe(der);
-  }
+/** A forged or damaged key, or an older row put back, takes no right from the others; it is counted once. */
+function createOpening(parts: Parts, memory: RevisionMemory) {
+  const refused = new Map<string, Uint8Array>();
+  return async (row: FoundSigningKey): Promise<Verified | undefined> => {
+    if (isSame(refused.get(row.id), row.seal)) return undefined;
+    try {
+      const key = await openKey(parts, row);
+      memory.check('signing_keys', row);
+      return { key, seal: row.seal };
+    } catch (error) {
+      if (!(error instanceof CofferError && error.code === 'integrity_violation')) throw error;
+      parts.integrityViolations.count('signing_keys', 'none');
+      refused.set(row.id, row.seal);
+      return undefined;
+    }
+  };
 }
 
-/** A forged or damaged key is left out and counted: it takes no right from the others. */
-async function openGenuineKey(parts: Parts, row: FoundSigningKey): Promise<SigningKey | undefined> {
-  try {
-    return await openKey(parts, row);
-  } catch (error) {
-    if (!(error instanceof CofferError && error.code === 'integrity_violation')) throw error;
-    parts.integrityViolations.count('signing_keys', 'none');
-    return undefined;
-  }
+/** The youngest of those in use; before the first is, the one that is next. */
+function chooseKey(keys: readonly SigningKey[], now: Date): SigningKey {
+  const living = keys.filter(({ notAfter }) => notAfter > now);
+  const begun = living.filter(({ notBefore }) => notBefore <= now);
+  const [key] = begun.sort((a, b) => b.notBefore.getTime() - a.notBefore.getTime());
+  const [next] = living.sort((a, b) => a.notBefore.getTime() - b.notBefore.getTime());
+  if (key !== undefined) return key;
+  if (next === undefined) throw new CofferError('unavailable', 'There is no signing key; try again.');
+  return next;
 }
 
-async function openKey({ keyring }: Parts, row: FoundSigningKey): Promise<SigningKey> {
+function isSame(one: Uint8Array | undefined, other: Uint8Array): boolean {
+  return one !== undefined && Buffer.compare(one, other) === 0;
+}
+
+async function openKey({ keyring }: Pick<Parts, 'keyring'>, row: FoundSigningKey): Promise<SigningKey> {
   await openRow(keyring, 'signing_keys', { algorithm: 'EdDSA' }, row);
   const der = await keyring.open('signing-key', SYSTEM_PROJECT, row.id, row);
   try {

@@ -20,12 +20,8 @@ export interface Tokens {
   ): SignedToken;
   /** @throws CofferError `unauthorized` for any token that is not one of ours, whole and in its time. */
   verify(token: string, now: Date): TokenClaims;
-  /**
-   * Whether the key that it names is known: for one that is not, another server may have made one.
-   *
-   * @throws CofferError `unauthorized` for what is not of our form.
-   */
-  isKeyKnown(token: string): boolean;
+  /** The key that it names. @throws CofferError `unauthorized` for what is not of our form. */
+  keyIdOf(token: string): string;
 }
 
 export interface SignedToken {
@@ -33,6 +29,8 @@ export interface SignedToken {
   claims: TokenClaims;
 }
 
+/** The longest life of a token, whatever the settings of the server that gives it. */
+export const TTL_SECONDS_MAX = 8 * 3_600;
 const TOKEN_BYTES_MAX = 4_096;
 /**
  * RFC 7515 §7.1, compact form: three parts of base64url without padding; an Ed25519 signature has 64 bytes.
@@ -67,9 +65,9 @@ export function createTokens(
   };
 
   return {
-    isKeyKnown: (token) => {
+    keyIdOf: (token) => {
       const [, header = ''] = splitCompact(token);
-      return findKey(readKeyId(header)) !== undefined;
+      return readKeyId(header);
     },
     sign: (key, rest, parent) => {
       const jti = randomBytes(ID_BYTES).toString('base64url');

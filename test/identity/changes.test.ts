@@ -1,15 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { deleteRow, openRow, updateRow } from '../../src/db/sealed.ts';
+import { deleteRow, updateRow } from '../../src/db/sealed.ts';
 import type { ProjectRow, UserRow } from '../../src/db/schema.ts';
 import { createProject, getProject, getRole } from '../../src/identity/administration.ts';
 import { assignRole } from '../../src/identity/assignments.ts';
 import { endTokensOfProject, endTokensOfUser } from '../../src/identity/end-tokens.ts';
 import { openRevocations } from '../../src/identity/revocations.ts';
 import { digestAssignments, readUser } from '../../src/identity/rights.ts';
-import { openSigningKeys } from '../../src/identity/signing-keys.ts';
 import { type Person, type StartedCoffer, startCoffer } from '../harness/start-coffer.ts';
 
-const DAY_MS = 24 * 60 * 60_000;
 let one: StartedCoffer;
 let two: StartedCoffer;
 
@@ -162,49 +160,6 @@ describe('the list of revoked tokens', () => {
       expect(revocations.isRevoked('x')).toBe(false);
     } finally {
       clock.mockRestore();
-    }
-  });
-});
-
-describe('signing keys', () => {
-  const keysAt = async (days: number) => {
-    const now = new Date(Date.now() + days * DAY_MS);
-    return await openSigningKeys({ ...one.server.coffer, clock: { now: () => now } });
-  };
-
-  it('are the same on every server, made once', async () => {
-    const ids = [await keysAt(0), await keysAt(1)].map((keys) => keys.current().id);
-    expect(new Set(ids).size).toBe(1);
-  });
-
-  it('get a successor before they end, and verify until then', async () => {
-    const first = (await keysAt(0)).current();
-    const life = first.notAfter.getTime() - Date.now();
-    expect(life).toBeLessThanOrEqual(90 * DAY_MS);
-    const later = await keysAt(61);
-    expect(later.current().id).not.toBe(first.id);
-    expect(later.find(first.id)?.notAfter).toEqual(first.notAfter);
-    // A server that has not read the list since still verifies what the new key signed.
-    const { token } = await one.person(['creator'], 'demo');
-    expect(await askOn(two, token)).toBe(200);
-  });
-
-  it('are sealed: no private part is in the database as it is', async () => {
-    const { db, keyring } = one.installation;
-    const { rows } = await db.query<{ id: string; payload_body: Buffer }>({
-      text: 'SELECT * FROM signing_keys',
-    });
-    for (const row of rows) {
-      const opened = await openRow(keyring, 'signing_keys', { id: row.id }, row);
-      const der = await keyring.open('signing-key', 'system', row.id, {
-        ...opened,
-        payload_body: row.payload_body,
-      });
-      expect(der.length).toBe(48);
-      const raw = Buffer.from(der.subarray(16));
-      const stored = Object.values(row).filter((value) => Buffer.isBuffer(value));
-      expect(stored.length).toBeGreaterThan(4);
-      expect(Buffer.concat(stored).includes(raw)).toBe(false);
     }
   });
 });
