@@ -43,22 +43,22 @@ interface Verified {
  * One that a rotation retires verifies until the last token that it signed has ended.
  */
 export async function openSigningKeys(parts: Parts, memory: RevisionMemory): Promise<SigningKeys> {
-  let known = new Map<string, Verified>();
+  const known = new Map<string, Verified>();
   let readAt = Number.NEGATIVE_INFINITY;
   let askedAt = Number.NEGATIVE_INFINITY;
   const openIfGenuine = createOpening(parts, memory);
   const read = async (): Promise<void> => {
     const started = performance.now();
-    const next = new Map<string, Verified>();
     for (const row of await listSigningKeys(parts.db)) {
-      const before = known.get(row.id);
-      const isKnown = before !== undefined && isSame(before.seal, row.seal);
-      const verified = isKnown ? before : await openIfGenuine(row);
+      if (isSame(known.get(row.id)?.seal, row.seal)) continue;
+      const verified = await openIfGenuine(row);
       if (verified === undefined) continue;
-      next.set(row.id, verified);
-      if (!isKnown) recordSigningKey(parts.log, verified.key);
+      known.set(row.id, verified);
+      recordSigningKey(parts.log, verified.key);
     }
-    known = next;
+    // Nothing but its own genuine row ends a key sooner: none that is missing or broken.
+    const past = parts.clock.now().getTime() - DAY_MS;
+    for (const [id, { key }] of known) if (key.notAfter.getTime() < past) known.delete(id);
     readAt = started;
   };
   const keys = (): SigningKey[] => [...known.values()].map(({ key }) => key);
@@ -119,8 +119,9 @@ function chooseKey(keys: readonly SigningKey[], now: Date): SigningKey {
   return next;
 }
 
-function isSame(one: Uint8Array | undefined, other: Uint8Array): boolean {
-  return one !== undefined && Buffer.compare(one, other) === 0;
+/** What a tampered row holds may be of any type. */
+function isSame(one: unknown, other: unknown): boolean {
+  return one instanceof Uint8Array && other instanceof Uint8Array && Buffer.compare(one, other) === 0;
 }
 
 async function openKey({ keyring }: Pick<Parts, 'keyring'>, row: FoundSigningKey): Promise<SigningKey> {
