@@ -1,12 +1,12 @@
 import { generateKeyPair, randomUUID } from 'node:crypto';
 import { promisify } from 'node:util';
 import { wipe } from '../crypto/envelope.ts';
+import { IDENTITY_CHANNEL } from '../db/channels.ts';
 import { SYSTEM_PROJECT } from '../db/layouts.ts';
 import type { Queryable } from '../db/open.ts';
 import type { SigningKeyRow } from '../db/schema.ts';
 import { insertRow, openRow, sealRow, updateRow } from '../db/sealed.ts';
 import { CofferError } from '../errors.ts';
-import { IDENTITY_CHANNEL } from './administration.ts';
 import { type FoundSigningKey, listSigningKeys } from './queries.ts';
 import type { IdentityParts } from './rights.ts';
 import { TTL_SECONDS_MAX } from './tokens.ts';
@@ -26,8 +26,8 @@ export const KEYS_CHANGED = 'keys';
 export interface Rotation {
   /** A key became known to others: all keys end at once, and with them every token there is. */
   atOnce?: boolean;
-  /** Whether to rotate, by the ends of the keys that there are once no other rotation runs. */
-  isDue?: (ends: readonly Date[]) => boolean;
+  /** Whether to rotate, by the keys that there are once no other rotation runs. */
+  isDue?: (rows: readonly FoundSigningKey[]) => boolean;
   publishedFirstMs?: number;
   retiredAfterMs?: number;
 }
@@ -45,7 +45,7 @@ export async function rotateSigningKey(
   return await parts.db.transaction(async (tx) => {
     await tx.query({ text: `SELECT pg_advisory_xact_lock(${ROTATION_LOCK})` });
     const before = await listGenuineKeys(parts, tx);
-    if (!isDue(before.map(({ not_after }) => not_after))) return undefined;
+    if (!isDue(before)) return undefined;
     const now = parts.clock.now();
     const isFirst = before.every(({ not_after }) => not_after <= now);
     const used = new Date(now.getTime() + (atOnce || isFirst ? 0 : publishedFirstMs));

@@ -46,7 +46,7 @@ export async function openSigningKeys(parts: Parts, memory: RevisionMemory): Pro
   const known = new Map<string, Verified>();
   let readAt = Number.NEGATIVE_INFINITY;
   let askedAt = Number.NEGATIVE_INFINITY;
-  const openIfGenuine = createOpening(parts, memory);
+  const { openIfGenuine, isRefused } = createOpening(parts, memory);
   const read = async (): Promise<void> => {
     const started = performance.now();
     for (const row of await listSigningKeys(parts.db)) {
@@ -65,8 +65,10 @@ export async function openSigningKeys(parts: Parts, memory: RevisionMemory): Pro
   const refresh = coalesced(async () => {
     await read();
     const soon = parts.clock.now().getTime() + RENEW_BEFORE_MS;
-    const isDue = (ends: readonly Date[]): boolean => ends.every((end) => end.getTime() <= soon);
-    if (!isDue(keys().map(({ notAfter }) => notAfter))) return;
+    if (keys().some(({ notAfter }) => notAfter.getTime() > soon)) return;
+    // One that another server just made is not known here yet; one that was refused is of no use.
+    const isDue = (rows: readonly FoundSigningKey[]): boolean =>
+      rows.every((row) => row.not_after.getTime() <= soon || isRefused(row));
     await rotateSigningKey(parts, { isDue });
     await read();
   });
@@ -93,8 +95,9 @@ export async function openSigningKeys(parts: Parts, memory: RevisionMemory): Pro
 /** A forged or damaged key, or an older row put back, takes no right from the others; it is counted once. */
 function createOpening(parts: Parts, memory: RevisionMemory) {
   const refused = new Map<string, Uint8Array>();
-  return async (row: FoundSigningKey): Promise<Verified | undefined> => {
-    if (isSame(refused.get(row.id), row.seal)) return undefined;
+  const isRefused = (row: FoundSigningKey): boolean => isSame(refused.get(row.id), row.seal);
+  const openIfGenuine = async (row: FoundSigningKey): Promise<Verified | undefined> => {
+    if (isRefused(row)) return undefined;
     try {
       const key = await openKey(parts, row);
       memory.check('signing_keys', row);
@@ -106,6 +109,7 @@ function createOpening(parts: Parts, memory: RevisionMemory) {
       return undefined;
     }
   };
+  return { openIfGenuine, isRefused };
 }
 
 /** The youngest of those in use; before the first is, the one that is next. */
