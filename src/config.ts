@@ -2,6 +2,7 @@ import { isInside, isLoopback, listensOnAll, readTlsFiles, type TlsFiles, urlOf 
 import { type ListenAddress, type Parse, SettingProblem } from './config/parsers.ts';
 import { type Setting, type SettingKey, type Settings, settingKeys, settings } from './config/settings.ts';
 import { collect, type Given, type Sources } from './config/sources.ts';
+import type { StoreSetting } from './config/stores.ts';
 import { CofferError } from './errors.ts';
 import type { RuleSetName } from './policy/can.ts';
 
@@ -10,6 +11,10 @@ export interface Config {
   databaseUrl: string | undefined;
   databasePool: number;
   keyringFile: string;
+  /** Of COFFER_STORES, or the one of `keyringFile`; the first is the default. */
+  stores: readonly [StoreSetting, ...StoreSetting[]];
+  /** Whether COFFER_STORES names them: clients may then choose among them. */
+  hasNamedStores: boolean;
   dataDir: string;
   listen: ListenAddress;
   /** Without a slash at its end. */
@@ -72,7 +77,10 @@ export function loadConfig(sources: Sources): LoadedConfig {
 
   // Each has a default or was parsed, or there would have been a problem.
   const { configFile: _, tlsCertificateFile: _c, tlsKeyFile: _k, ...rest } = values as Required<Values>;
-  const config = { ...rest, publicUrl, formerUrls: values.formerUrls ?? [], tls } as Config;
+  const stores = values.stores ?? [{ name: 'software', kind: 'software', file: values.keyringFile }];
+  const hasNamedStores = values.stores !== undefined;
+  const formerUrls = values.formerUrls ?? [];
+  const config = { ...rest, stores, hasNamedStores, publicUrl, formerUrls, tls } as Config;
   const all = { ...values, publicUrl };
   const origins = settingKeys.map((key) => originOf(key, given.get(key), all));
   return { config, origins };
@@ -102,11 +110,12 @@ function parseOne(record: Setting<unknown>, value: string, cwd: string, problems
 }
 
 function checkTogether(values: Values, given: Map<SettingKey, Given>, problems: string[]): void {
-  const { keyringFile, dataDir, listen, noauth, payloadBytesMax, bodyBytesMax } = values;
-  if (keyringFile !== undefined && dataDir !== undefined && isInside(keyringFile, dataDir)) {
-    problems.push(
-      `COFFER_KEYRING_FILE: ${keyringFile} is inside the data directory: its copies would hold the keys`,
-    );
+  const { keyringFile, stores, dataDir, listen, noauth, payloadBytesMax, bodyBytesMax } = values;
+  const name = stores === undefined ? 'COFFER_KEYRING_FILE' : 'COFFER_STORES';
+  for (const file of stores?.map((store) => store.file) ?? [keyringFile]) {
+    if (file !== undefined && dataDir !== undefined && isInside(file, dataDir)) {
+      problems.push(`${name}: ${file} is inside the data directory: its copies would hold the keys`);
+    }
   }
   if (noauth && listen !== undefined && !isLoopback(listen.host)) {
     problems.push('COFFER_NOAUTH: only with COFFER_LISTEN on a loopback address, as 127.0.0.1:9311');

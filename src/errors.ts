@@ -13,7 +13,6 @@ export type ErrorCode =
   | 'conflict'
   | 'payload_too_large'
   | 'unsupported_media_type'
-  | 'too_many_requests'
   | 'headers_too_large'
   | 'integrity_violation'
   | 'internal'
@@ -27,7 +26,7 @@ export type ErrorCode =
 export class CofferError extends Error {
   readonly code: ErrorCode;
   readonly description: string | null;
-  /** Seconds after which a repeat may succeed; sent as `Retry-After` with 429 and 503. */
+  /** Seconds after which a repeat may succeed; sent as `Retry-After` with 503. */
   readonly retryAfterSeconds: number | undefined;
 
   constructor(
@@ -40,5 +39,16 @@ export class CofferError extends Error {
     this.code = code;
     this.description = message;
     this.retryAfterSeconds = options.retryAfterSeconds;
+  }
+}
+
+/** The keys of something are in a store that is away, or that the configuration does not name any more. */
+export class StoreAway extends CofferError {
+  constructor(cause?: unknown) {
+    super('unavailable', 'The secret store that holds the keys is not available; try again.', {
+      cause,
+      retryAfterSeconds: 5,
+    });
+    this.name = 'StoreAway';
   }
 }

@@ -5,11 +5,12 @@ import type { Config } from './config.ts';
 import { joinOrStart, type PrivatePostgres, startPrivatePostgres } from './db/embedded.ts';
 import { finishMigrations, migrate, readSchemaState, requireSchema } from './db/migrate.ts';
 import { type Db, openDatabase } from './db/open.ts';
-import { CofferError } from './errors.ts';
+import { CofferError, StoreAway } from './errors.ts';
 import { Keyring } from './keyring/keyring.ts';
 import { hasKeyedRows } from './keyring/queries.ts';
-import { createKeyringFile, readKeyringFile } from './keyring/master-keys.ts';
-import { createSoftwareBackend } from './keyring/software-backend.ts';
+import { createKeyringFile, nameMasterKey } from './keyring/master-keys.ts';
+import { openStoreFiles } from './keyring/store-files.ts';
+import type { Stores } from './keyring/stores.ts';
 
 /** The database and the keys of an installation, open. `close` gives back all that was opened or started. */
 export interface Installation {
@@ -55,11 +56,9 @@ export async function openInstallation(config: Config, options: OpenOptions): Pr
     releases.push(async () => await db.close());
     const schema = await prepareSchema(db, postgres !== undefined);
     const keyringFile = await findKeyringFile(config, options, db);
-    const { installationId, ...keys } = await readKeyringFile(keyringFile.path);
     const keyring = new Keyring({
       db,
-      backend: createSoftwareBackend('software', { installationId, ...keys }),
-      installationId,
+      ...(await openStores(config, keyringFile)),
       // A clock that nobody sets back: what is cached for five seconds is not kept for hours.
       now: () => performance.now(),
       date: () => new Date(),
@@ -67,7 +66,7 @@ export async function openInstallation(config: Config, options: OpenOptions): Pr
     });
     releases.push(async () => keyring.close());
     await requireBootstrapped(keyring, config, { ...options, isNew: keyringFile.isNew });
-    const settle = async (): Promise<void> => await settleKeyring(keyringFile.path, config.keyringFile);
+    const settle = async (): Promise<void> => await settleKeyring(keyringFile.path, config.stores[0].file);
     return { db, keyring, postgres, isNew: keyringFile.isNew, settle, close };
   } catch (error) {
     await close();
@@ -101,7 +100,7 @@ async function findKeyringFile(
   options: OpenOptions,
   db: Db,
 ): Promise<{ path: string; isNew: boolean }> {
-  const path = config.keyringFile;
+  const path = config.stores[0].file;
   if (existsSync(path) || !options.createMissing) return { path, isNew: false };
   const making = `${path}.new`;
   if (existsSync(making)) return { path: making, isNew: true };
@@ -111,8 +110,17 @@ async function findKeyringFile(
       `The keyring ${path} is missing, and the database has data that only it opens. Put it back from your copy.`,
     );
   }
-  await createKeyringFile(making, `mk-${new Date().toISOString().slice(0, 10)}`);
+  await createKeyringFile(making, nameMasterKey(new Date()));
   return { path: making, isNew: true };
+}
+
+/** In a new installation the files of the other stores are made too. */
+async function openStores(
+  { stores: [first, ...others] }: Config,
+  { path, isNew }: { path: string; isNew: boolean },
+): Promise<{ installationId: Uint8Array; stores: Stores }> {
+  const missingKeyId = isNew ? nameMasterKey(new Date()) : undefined;
+  return await openStoreFiles([{ name: first.name, file: path }, ...others], { missingKeyId });
 }
 
 async function settleKeyring(from: string, to: string): Promise<void> {
@@ -132,10 +140,16 @@ async function requireBootstrapped(
   options: { isNew: boolean; allowEmpty: boolean },
 ): Promise<void> {
   const isBootstrapped = await keyring.isBootstrapped().catch((error: unknown) => {
+    if (error instanceof StoreAway && error.cause === undefined) {
+      throw new CofferError(
+        'configuration',
+        "COFFER_STORES does not name the secret store of the system's keys; the first of an installation is `software`.",
+      );
+    }
     if (!(error instanceof CofferError && error.code === 'integrity_violation')) throw error;
     throw new CofferError(
       'configuration',
-      `The keyring ${config.keyringFile} does not open this database: they are not of one installation, or one was altered.`,
+      `The keyring ${config.stores[0].file} does not open this database: they are not of one installation, or one was altered.`,
     );
   });
   if (isBootstrapped || options.isNew || options.allowEmpty) return;

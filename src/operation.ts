@@ -1,7 +1,7 @@
 import { recordDecision } from './audit/record.ts';
 import type { Coffer } from './coffer.ts';
 import { StaleRow } from './db/sealed.ts';
-import { CofferError } from './errors.ts';
+import { CofferError, StoreAway } from './errors.ts';
 import type { Action } from './policy/actions.ts';
 import type { Caller } from './policy/actor.ts';
 import { can } from './policy/can.ts';
@@ -60,4 +60,27 @@ function authorize<T, R>(coffer: Coffer, caller: Caller, operation: Operation<T,
     'forbidden',
     `${operation.name} attempt not allowed - please review your user/project privileges`,
   );
+}
+
+/**
+ * What could be opened of a list, in its order. What does not verify is left out, counted and logged; what
+ * has its keys in a store that is away is left out and logged, so that the rest can be seen.
+ */
+export async function keepOpened<R>(
+  { integrityViolations, log }: Pick<Coffer, 'integrityViolations' | 'log'>,
+  { requestId }: Pick<Caller, 'requestId'>,
+  where: string,
+  opening: readonly Promise<R>[],
+): Promise<R[]> {
+  const outcomes = await Promise.allSettled(opening);
+  return outcomes.flatMap((outcome) => {
+    if (outcome.status === 'fulfilled') return [outcome.value];
+    const reason: unknown = outcome.reason;
+    if (reason instanceof StoreAway) {
+      log.warn({ where, requestId }, 'a row was left out: its secret store is away');
+    } else if (reason instanceof CofferError && reason.code === 'integrity_violation') {
+      integrityViolations.count(where, requestId);
+    } else throw reason;
+    return [];
+  });
 }

@@ -84,7 +84,7 @@ function describe(
   if (server.address !== config.publicUrl) say(`  listening   ${server.address}`);
   if (installation.postgres !== undefined)
     say(`  data        ${config.dataDir} (a private PostgreSQL, no TCP port)`);
-  say(`  keyring     ${config.keyringFile}`);
+  say(`  keyring     ${config.stores.map(({ file }) => file).join(', ')}`);
   if (isNew) say('  Whoever loses the keyring loses every secret: keep a copy, away from the data.');
   const openrc = join(config.dataDir, 'admin-openrc');
   if (!existsSync(openrc)) return;

@@ -1,4 +1,5 @@
-import { type Command, UsageError } from './command.ts';
+import { resolve } from 'node:path';
+import { type Command, type CommandContext, stringFlag, UsageError } from './command.ts';
 import { exitCodes } from './exit-codes.ts';
 import { installationFlags, loadSettings } from './setting-flags.ts';
 
@@ -7,14 +8,22 @@ const create: Command = {
   summary: 'Make a keyring with one new master key. A keyring that exists is never overwritten.',
   usage: '[FILE] [flags]',
   example: 'coffer keyring create /etc/coffer/keys',
-  flags: installationFlags,
+  flags: {
+    'installation-of': {
+      type: 'string',
+      description: 'A keyring of the installation that this one is another secret store of.',
+      placeholder: 'FILE',
+    },
+    ...installationFlags,
+  },
   run: async (context) => {
     const [file, ...more] = context.positionals;
     if (more.length > 0) throw new UsageError('keyring create: one FILE at most');
     const values = file === undefined ? context.values : { ...context.values, 'keyring-file': file };
     const { config } = loadSettings({ ...context, values });
-    const { createKeyringFile } = await import('../keyring/master-keys.ts');
-    await createKeyringFile(config.keyringFile, nameMasterKey(new Date()));
+    const { createKeyringFile, nameMasterKey } = await import('../keyring/master-keys.ts');
+    const installationId = await readInstallation(context);
+    await createKeyringFile(config.keyringFile, nameMasterKey(new Date()), installationId);
     context.stdout.write(
       `Made the keyring ${config.keyringFile}, mode 0600.\n` +
         'Without it every secret is lost: keep a copy, and never where the database or its backups are.\n',
@@ -23,9 +32,11 @@ const create: Command = {
   },
 };
 
-/** The day of its making tells a key from the ones that follow it. */
-function nameMasterKey(now: Date): string {
-  return `mk-${now.toISOString().slice(0, 10)}`;
+async function readInstallation(context: CommandContext): Promise<Uint8Array | undefined> {
+  const file = stringFlag(context, 'installation-of');
+  if (file === undefined) return undefined;
+  const { readInstallationId } = await import('../keyring/master-keys.ts');
+  return await readInstallationId(resolve(context.cwd, file));
 }
 
 export const commands: readonly Command[] = [create];

@@ -16,7 +16,7 @@ export function settingFlags(keys: readonly SettingKey[] = settingKeys): Flags {
 }
 
 /** What a command on the server's machine needs to find database and keyring. */
-export const installationFlags: Flags = settingFlags(['configFile', 'dataDir', 'keyringFile']);
+export const installationFlags: Flags = settingFlags(['configFile', 'dataDir', 'keyringFile', 'stores']);
 
 /** The settings as this command line, its environment and its file have them. */
 export function loadSettings({ values, env, cwd }: CommandContext): LoadedConfig {

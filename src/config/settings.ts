@@ -1,4 +1,5 @@
 import * as parse from './parsers.ts';
+import { storeList } from './stores.ts';
 
 export interface Setting<T> {
   name: `COFFER_${string}`;
@@ -39,6 +40,13 @@ export const settings = {
     description: 'The master keys, mode 0600, never inside the data directory.',
     default: './keys',
     parse: parse.path,
+  }),
+  stores: setting({
+    name: 'COFFER_STORES',
+    description:
+      'Several secret stores, the first the default: `main=software:/etc/coffer/keys,second=software:/etc/coffer/keys2`. COFFER_KEYRING_FILE is then not read.',
+    otherwise: 'one, of COFFER_KEYRING_FILE',
+    parse: storeList,
   }),
   dataDir: setting({
     name: 'COFFER_DATA_DIR',

@@ -5,7 +5,7 @@ import { deleteRow, insertRow, type NewRow, openRow, sealRow, StaleRow } from '.
 import { CofferError } from '../errors.ts';
 import { checkObject } from '../http/json-schema-messages.ts';
 import { stripTexts } from '../http/python-text.ts';
-import { type Operation, operate } from '../operation.ts';
+import { keepOpened, type Operation, operate } from '../operation.ts';
 import type { Action } from '../policy/actions.ts';
 import type { Caller } from '../policy/actor.ts';
 import { writeWithinQuota } from '../quotas/enforce.ts';
@@ -231,20 +231,12 @@ async function openConsumers(
   rows: readonly ConsumerRow[],
 ): Promise<ConsumerRow[]> {
   const projects = new Map(parents.map(({ id, project_id }) => [id, project_id]));
-  const opened = await Promise.allSettled(
-    rows.map(async (row) => {
-      const project_id = projects.get(row.parent_id);
-      if (project_id === undefined) throw new CofferError('integrity_violation', 'Integrity Violation');
-      return await openRow(coffer.keyring, table, { project_id }, row);
-    }),
-  );
-  return opened.flatMap((outcome) => {
-    if (outcome.status === 'fulfilled') return [outcome.value];
-    const reason: unknown = outcome.reason;
-    if (!(reason instanceof CofferError && reason.code === 'integrity_violation')) throw reason;
-    coffer.integrityViolations.count(table, caller.requestId);
-    return [];
+  const opening = rows.map(async (row) => {
+    const project_id = projects.get(row.parent_id);
+    if (project_id === undefined) throw new CofferError('integrity_violation', 'Integrity Violation');
+    return await openRow(coffer.keyring, table, { project_id }, row);
   });
+  return await keepOpened(coffer, caller, table, opening);
 }
 
 function notFound(): CofferError {

@@ -8,7 +8,7 @@ import type { ContainerRow, ProjectRow, SecretRow } from '../db/schema.ts';
 import { deleteRow, insertRow, openRow, sealRow, StaleRow } from '../db/sealed.ts';
 import { CofferError } from '../errors.ts';
 import { parseReference } from '../http/refs.ts';
-import { operate } from '../operation.ts';
+import { keepOpened, operate } from '../operation.ts';
 import type { Action } from '../policy/actions.ts';
 import type { Caller } from '../policy/actor.ts';
 import type { Target } from '../policy/target.ts';
@@ -162,16 +162,9 @@ export async function listProjectContainers(
     run: async () => {
       const projectId = requireProject(caller);
       const { rows, total } = await listContainers(coffer.db, projectId, readFilter(), page);
-      const opened = await Promise.allSettled(
-        rows.map(async (row) => await openRow(coffer.keyring, 'containers', { project_id: projectId }, row)),
-      );
-      const verified = opened.flatMap((outcome) => {
-        if (outcome.status === 'fulfilled') return [outcome.value];
-        const reason: unknown = outcome.reason;
-        if (!(reason instanceof CofferError && reason.code === 'integrity_violation')) throw reason;
-        coffer.integrityViolations.count('containers', caller.requestId);
-        return [];
-      });
+      const asked = { project_id: projectId };
+      const opening = rows.map(async (row) => await openRow(coffer.keyring, 'containers', asked, row));
+      const verified = await keepOpened(coffer, caller, 'containers', opening);
       return { containers: await viewContainers(coffer, caller, projectId, verified), total };
     },
   });

@@ -113,8 +113,7 @@ export async function readRights(
   return { user, scope, project, roles: granted.flatMap(({ role_id }) => roles.get(role_id) ?? []) };
 }
 
-/** Whether a project may be worked in. */
-export function isOpen(project: ProjectRow | null): project is ProjectRow {
+function isOpen(project: ProjectRow | null): boolean {
   return project?.enabled === true && project.origin === 'local' && project.deleted === null;
 }
 

@@ -3,18 +3,21 @@ import { isUuid } from '../crypto/encoding.ts';
 import { deriveKey, generateKey, wipe } from '../crypto/envelope.ts';
 import type { KekRow } from '../db/schema.ts';
 import { type RowKeys, sealRowWith, verifyRow } from '../db/sealed.ts';
-import { CofferError } from '../errors.ts';
+import { CofferError, StoreAway } from '../errors.ts';
 import type { CryptoBackend, OpenKek } from './backend.ts';
 import { integrityKeyContext, kekContext } from './contexts.ts';
+import type { Stores } from './stores.ts';
 
 /** What the keys of a project's epoch are opened with. */
 export interface EpochParts extends Pick<RowKeys, 'installationId' | 'finishedMigration'> {
-  backend: CryptoBackend;
+  stores: Stores;
 }
 
 /** A KEK that is open, with the key that seals the rows of its epoch. `close` wipes both. */
 export interface OpenEpoch {
   kekId: string;
+  /** As the configuration names it. */
+  store: string;
   kek: OpenKek;
   rowsKey: Uint8Array;
   close(): void;
@@ -24,23 +27,24 @@ export interface OpenEpoch {
  * Opens the KEK of a row, and verifies the row by its own integrity key. The caller closes it.
  *
  * @throws CofferError `integrity_violation` unless it is the KEK of this project and epoch, as it was
- *   written.
+ *   written; StoreAway when its store is.
  */
 export async function openEpoch(
-  { backend, installationId }: EpochParts,
+  { stores, installationId }: EpochParts,
   row: KekRow | undefined,
   projectId: string,
   epoch: bigint,
 ): Promise<OpenEpoch> {
   if (row === undefined || row.project_id !== projectId || row.epoch !== epoch) throw violated();
-  if (row.store !== backend.store || !hasKeyColumns(row)) throw violated();
-  const context = kekContext(installationId, projectId, row.id, epoch, row.master_key_id);
-  const kek = await backend.openKek(row.master_key_id, row.wrapped_kek, context);
+  if (!hasKeyColumns(row)) throw violated();
+  // The seal covers the name of the store; that of another one opens nothing, or another row than this.
+  const backend = stores.get(row.store);
+  const kek = await openKek(backend, installationId, row);
   let rowsKey: Uint8Array | undefined;
   try {
     rowsKey = await unwrapRowsKey(installationId, kek, row);
     verifyRow(rowsKey, installationId, 'keks', row);
-    return asOpenEpoch(row.id, kek, rowsKey);
+    return asOpenEpoch(row.id, backend.store, kek, rowsKey);
   } catch (error) {
     if (rowsKey !== undefined) wipe(rowsKey);
     kek.close();
@@ -48,18 +52,45 @@ export async function openEpoch(
   }
 }
 
+async function openKek(backend: CryptoBackend, installationId: Uint8Array, row: KekRow): Promise<OpenKek> {
+  const context = kekContext(installationId, row.project_id, row.id, row.epoch, row.master_key_id);
+  return await backend.openKek(row.master_key_id, row.wrapped_kek, context).catch(throwAway);
+}
+
+/** What a store does not do now concerns those whose keys are there, and not the whole server. */
+function throwAway(error: unknown): never {
+  throw error instanceof CofferError && error.code === 'unavailable' ? new StoreAway(error) : error;
+}
+
+/**
+ * Destroys what the store keeps of a KEK outside its row. A row that does not verify gives nothing to
+ * destroy, and neither does one of a store that the configuration does not name.
+ *
+ * @throws StoreAway when the store is away.
+ */
+export async function destroyKek({ stores, installationId }: EpochParts, row: KekRow): Promise<void> {
+  const backend = hasKeyColumns(row) ? stores.find(row.store) : undefined;
+  if (backend === undefined) return;
+  const context = kekContext(installationId, row.project_id, row.id, row.epoch, row.master_key_id);
+  await backend.destroyKek(row.master_key_id, row.wrapped_kek, context).catch((error: unknown) => {
+    if (!(error instanceof CofferError && error.code === 'integrity_violation')) throwAway(error);
+  });
+}
+
 /** A new KEK and its integrity key, wrapped and in a sealed row. The caller wipes `rowsKey`. */
 export async function makeEpoch(
   parts: EpochParts,
+  store: string,
   projectId: string,
   epoch: bigint,
   created: Date,
 ): Promise<{ kekRow: KekRow; rowsKey: Uint8Array }> {
-  const { backend, installationId } = parts;
+  const { installationId } = parts;
+  const backend = parts.stores.get(store);
   const id = randomUUID();
   const masterKeyId = backend.activeMasterKeyId();
   const context = kekContext(installationId, projectId, id, epoch, masterKeyId);
-  const { wrapped, kek } = await backend.createKek(masterKeyId, context);
+  const { wrapped, kek } = await backend.createKek(masterKeyId, context).catch(throwAway);
   const integrityKey = generateKey();
   try {
     const integrityContext = integrityKeyContext(installationId, projectId, id, epoch);
@@ -94,20 +125,24 @@ async function unwrapRowsKey(installationId: Uint8Array, kek: OpenKek, row: KekR
   }
 }
 
-function asOpenEpoch(kekId: string, kek: OpenKek, rowsKey: Uint8Array): OpenEpoch {
+function asOpenEpoch(kekId: string, store: string, kek: OpenKek, rowsKey: Uint8Array): OpenEpoch {
   const close = (): void => {
     kek.close();
     wipe(rowsKey);
   };
-  return { kekId, kek, rowsKey, close };
+  return { kekId, store, kek, rowsKey, close };
 }
 
 /** Its columns are used before its seal can be verified, and the database may answer NULL or another type. */
 function hasKeyColumns(row: KekRow): boolean {
-  const { id, master_key_id, wrapped_kek, wrapped_integrity_key } = row;
+  const { id, store, master_key_id, wrapped_kek, wrapped_integrity_key } = row;
   const isKey = (value: unknown): boolean => value instanceof Uint8Array;
   return (
-    isUuid(id) && typeof master_key_id === 'string' && isKey(wrapped_kek) && isKey(wrapped_integrity_key)
+    isUuid(id) &&
+    typeof store === 'string' &&
+    typeof master_key_id === 'string' &&
+    isKey(wrapped_kek) &&
+    isKey(wrapped_integrity_key)
   );
 }
 

@@ -3,24 +3,16 @@ import { SYSTEM_PROJECT } from '../db/layouts.ts';
 import type { Db, Queryable } from '../db/open.ts';
 import { createRevisionMemory } from '../db/revisions.ts';
 import type { ProjectRow } from '../db/schema.ts';
-import {
-  type RowKeys,
-  StaleRow,
-  insertRow,
-  openRow,
-  sealRow,
-  sealRowWith,
-  swapRow,
-  verifyRow,
-} from '../db/sealed.ts';
+import { type RowKeys, insertRow, openRow, sealRowWith, verifyRow } from '../db/sealed.ts';
 import { CofferError } from '../errors.ts';
-import type { CryptoBackend } from './backend.ts';
 import { dekContext, type PayloadKind, payloadContext } from './contexts.ts';
-import { type EpochParts, makeEpoch, type OpenEpoch, openEpoch } from './epochs.ts';
+import { destroyKek, type EpochParts, makeEpoch, type OpenEpoch, openEpoch } from './epochs.ts';
 import { KeyCache } from './key-cache.ts';
 import { ProjectCache } from './project-cache.ts';
+import { ProjectEpochs } from './project-epochs.ts';
 import { newProject } from './projects.ts';
-import { findKek, findProject } from './queries.ts';
+import { findKek, findProject, listKeks } from './queries.ts';
+import type { Stores } from './stores.ts';
 
 /** A payload as its row keeps it. */
 export interface PayloadColumns {
@@ -32,7 +24,7 @@ export interface PayloadColumns {
 
 export interface KeyringOptions {
   db: Db;
-  backend: CryptoBackend;
+  stores: Stores;
   installationId: Uint8Array;
   /** Milliseconds, for the age of what is cached. */
   now: () => number;
@@ -42,14 +34,15 @@ export interface KeyringOptions {
 }
 
 const KEK_TTL_MS = 15 * 60_000;
-const CREATE_ATTEMPTS_MAX = 5;
 
 /** KEKs over a backend: seals and opens payloads, and lends the keys that seal rows. */
 export class Keyring implements RowKeys {
   readonly installationId: Uint8Array;
+  readonly stores: Stores;
   readonly #options: KeyringOptions;
   readonly #epochs: KeyCache<OpenEpoch>;
   readonly #projects: ProjectCache;
+  readonly #projectEpochs: ProjectEpochs;
   readonly #memory = createRevisionMemory();
   readonly #sweeper: NodeJS.Timeout;
   finishedMigration: number;
@@ -57,6 +50,7 @@ export class Keyring implements RowKeys {
   constructor(options: KeyringOptions) {
     this.#options = options;
     this.installationId = options.installationId;
+    this.stores = options.stores;
     this.finishedMigration = options.finishedMigration;
     this.#epochs = new KeyCache({
       entriesMax: options.keksMax ?? 1_000,
@@ -64,6 +58,16 @@ export class Keyring implements RowKeys {
       now: options.now,
     });
     this.#projects = new ProjectCache(async (id) => await this.#readProject(id), options.now);
+    this.#projectEpochs = new ProjectEpochs({
+      db: options.db,
+      date: options.date,
+      keys: this,
+      parts: () => this.#epochParts(),
+      findProject: async (id) => await this.findProject(id),
+      forgetProject: (id) => this.forgetProject(id),
+      storeOf: async (id, epoch) => await this.#borrowEpoch(id, epoch, ({ store }) => store),
+      systemEpoch: async () => await this.#systemEpoch(),
+    });
     this.#sweeper = setInterval(() => this.#epochs.sweep(), 30_000).unref();
   }
 
@@ -149,31 +153,37 @@ export class Keyring implements RowKeys {
   }
 
   /**
-   * The project's row with a KEK to write under. The first writer makes the KEK, and for a project that is
-   * known to an outside identity service alone, the row; of many first writers one wins, and all get the
-   * same.
+   * The project's row with a KEK to write under, in the store that the project prefers, or else the default.
+   * The first writer makes the KEK; of many first writers one wins, and all get the same.
+   *
+   * @throws CofferError `forbidden` for a project that is being deleted; StoreAway when its store is.
+   */
+  async useProject(projectId: string): Promise<ProjectRow> {
+    return await this.#projectEpochs.use(projectId);
+  }
+
+  /**
+   * The project's row; made for a project that is known to an outside identity service alone.
    *
    * @throws CofferError `forbidden` for a project that is being deleted.
    */
-  async useProject(projectId: string): Promise<ProjectRow> {
-    for (let attempt = 0; attempt < CREATE_ATTEMPTS_MAX; attempt += 1) {
-      const project = await this.findProject(projectId);
-      if (project !== undefined && project.deleted !== null) {
-        throw new CofferError('forbidden', 'The project is being deleted.');
-      }
-      if (project !== undefined && project.active_epoch > 0n) return project;
-      try {
-        if (project === undefined) await this.#insertExternalProject(projectId);
-        else await this.#createFirstKek(project);
-      } catch (error) {
-        const lost = error instanceof StaleRow || (error instanceof CofferError && error.code === 'conflict');
-        if (!lost) throw error;
-      }
-      this.forgetProject(projectId);
-    }
-    throw new CofferError('unavailable', 'The project is being changed; try again.', {
-      retryAfterSeconds: 1,
-    });
+  async ensureProject(projectId: string): Promise<ProjectRow> {
+    return await this.#projectEpochs.ensure(projectId);
+  }
+
+  /**
+   * Has what is written from now on in a project go to a store, or for null to the default one: where its
+   * active KEK is elsewhere, an epoch begins there. What was written before stays where it is.
+   *
+   * @throws StaleRow when the project is no longer what was read; StoreAway when the store is.
+   */
+  async preferStore(project: ProjectRow, preferred: string | null): Promise<void> {
+    await this.#projectEpochs.prefer(project, preferred);
+  }
+
+  /** Destroys what the stores keep of a project's KEKs beside their rows, which are still there. */
+  async destroyKeks(projectId: string): Promise<void> {
+    for (const row of await listKeks(this.#options.db, projectId)) await destroyKek(this.#epochParts(), row);
   }
 
   /**
@@ -192,14 +202,16 @@ export class Keyring implements RowKeys {
   /** Makes the system project and its KEK, in the caller's transaction. Once in an installation's life. */
   async bootstrap(tx: Queryable): Promise<void> {
     const epoch = 1n;
+    const created = this.#options.date();
     const { kekRow, rowsKey } = await makeEpoch(
       this.#epochParts(),
+      this.stores.names[0],
       SYSTEM_PROJECT,
       epoch,
-      this.#options.date(),
+      created,
     );
     try {
-      const row = newProject(SYSTEM_PROJECT, 'system', epoch, this.#options.date(), { enabled: false });
+      const row = newProject(SYSTEM_PROJECT, 'system', epoch, created, { enabled: false });
       const sealed = sealRowWith(rowsKey, this, 'projects', {
         ...row,
         active_epoch: epoch,
@@ -213,16 +225,20 @@ export class Keyring implements RowKeys {
     }
   }
 
-  /** Resolves while keys can be opened. */
+  /**
+   * Resolves while the system's keys can be opened, without which nothing works. Another store that is away
+   * concerns what is in it, and no more.
+   */
   async checkHealth(): Promise<void> {
-    await this.#options.backend.checkHealth();
-    await this.withRowsKey(SYSTEM_PROJECT, await this.#systemEpoch(), () => {});
+    const epoch = await this.#systemEpoch();
+    const store = await this.#withEpoch(SYSTEM_PROJECT, epoch, (open) => open.store);
+    await this.stores.get(store).checkHealth();
   }
 
   close(): void {
     clearInterval(this.#sweeper);
     this.#epochs.evict();
-    this.#options.backend.close();
+    this.stores.close();
   }
 
   async #systemEpoch(): Promise<bigint> {
@@ -260,25 +276,8 @@ export class Keyring implements RowKeys {
   }
 
   #epochParts(): EpochParts {
-    const { installationId, finishedMigration } = this;
-    return { backend: this.#options.backend, installationId, finishedMigration };
-  }
-
-  async #createFirstKek(project: ProjectRow): Promise<void> {
-    const epoch = 1n;
-    const { kekRow, rowsKey } = await makeEpoch(this.#epochParts(), project.id, epoch, this.#options.date());
-    wipe(rowsKey);
-    const next = await sealRow(this, 'projects', { ...project, active_epoch: epoch, least_epoch: epoch });
-    await this.#options.db.transaction(async (tx) => {
-      await swapRow(tx, 'projects', project, next);
-      await insertRow(tx, 'keks', kekRow);
-    });
-  }
-
-  async #insertExternalProject(projectId: string): Promise<void> {
-    const epoch = await this.#systemEpoch();
-    const row = newProject(projectId, 'external', epoch, this.#options.date(), { enabled: true });
-    await insertRow(this.#options.db, 'projects', await sealRow(this, 'projects', row));
+    const { installationId, finishedMigration, stores } = this;
+    return { stores, installationId, finishedMigration };
   }
 
   async #readProject(projectId: string): Promise<ProjectRow | undefined> {

@@ -39,6 +39,13 @@ export async function readKeyringFile(path: string): Promise<MasterKeys> {
   }
 }
 
+/** The installation id of a keyring file; its keys are wiped. @throws CofferError `configuration`. */
+export async function readInstallationId(path: string): Promise<Uint8Array> {
+  const { installationId, keys } = await readKeyringFile(path);
+  wipe(...keys.values());
+  return installationId;
+}
+
 async function requirePrivate(path: string, file: FileHandle): Promise<void> {
   const status = await file.stat();
   if (!status.isFile()) throw refuse(path, 'is not a regular file');
@@ -82,18 +89,27 @@ export function parseKeyring(path: string, content: Uint8Array): MasterKeys {
   return { installationId, activeId, keys };
 }
 
+/** The day of its making tells a key from the ones that follow it. */
+export function nameMasterKey(now: Date): string {
+  return `mk-${now.toISOString().slice(0, 10)}`;
+}
+
 /**
- * Writes a new keyring with one random master key, mode 0600, and syncs it to the disk. It is there whole or
+ * Writes a new keyring with one random master key, of a new installation or the one given, mode 0600, and syncs it to the disk. It is there whole or
  * not at all, wherever the process is killed.
  *
  * @throws CofferError `configuration` when the file exists: a keyring is never overwritten; or for an id that
  * is none.
  */
-export async function createKeyringFile(path: string, masterKeyId: string): Promise<void> {
+export async function createKeyringFile(
+  path: string,
+  masterKeyId: string,
+  installationId: Uint8Array = randomBytes(INSTALLATION_BYTES),
+): Promise<void> {
   if (!ID_PATTERN.test(masterKeyId)) throw refuse(path, `cannot be made: ${ID_RULE}`);
   const unfinished = `${path}.${randomBytes(6).toString('hex')}`;
   try {
-    await writeKeyring(unfinished, masterKeyId);
+    await writeKeyring(unfinished, masterKeyId, installationId);
     // Not a rename: that would overwrite.
     await link(unfinished, path);
   } catch (cause) {
@@ -111,9 +127,8 @@ export async function createKeyringFile(path: string, masterKeyId: string): Prom
   }
 }
 
-async function writeKeyring(path: string, masterKeyId: string): Promise<void> {
+async function writeKeyring(path: string, masterKeyId: string, installationId: Uint8Array): Promise<void> {
   const file = await open(path, 'wx', 0o600);
-  const installationId = randomBytes(INSTALLATION_BYTES);
   const key = randomBytes(KEY_BYTES);
   const digits = encodeHex(key);
   const content = Buffer.concat([

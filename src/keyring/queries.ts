@@ -26,6 +26,16 @@ export async function findKek(db: Db, projectId: string, epoch: bigint): Promise
   return rows[0];
 }
 
+/** All epochs of a project, unverified. */
+export async function listKeks(db: Db, projectId: string): Promise<KekRow[]> {
+  const { rows } = await db.query<KekRow>({
+    name: 'keks-of-project',
+    text: `SELECT ${columns('keks')} FROM keks WHERE project_id = $1`,
+    values: [projectId],
+  });
+  return rows;
+}
+
 /** Whether there is a row that only a keyring opens. */
 export async function hasKeyedRows(db: Db): Promise<boolean> {
   const { rows } = await db.query({ text: 'SELECT FROM projects UNION ALL SELECT FROM keks LIMIT 1' });

@@ -6,7 +6,7 @@ import type { Queryable } from '../db/open.ts';
 import type { OrderRow, ProjectRow } from '../db/schema.ts';
 import { deleteRow, insertRow, openRow, sealRow } from '../db/sealed.ts';
 import { CofferError } from '../errors.ts';
-import { operate } from '../operation.ts';
+import { operate, keepOpened } from '../operation.ts';
 import type { Action } from '../policy/actions.ts';
 import type { Caller } from '../policy/actor.ts';
 import type { Target } from '../policy/target.ts';
@@ -140,17 +140,9 @@ export async function listProjectOrders(
     run: async () => {
       const projectId = requireProject(caller);
       const { rows, total } = await listOrders(coffer.db, projectId, metaPart, page);
-      const opened = await Promise.allSettled(
-        rows.map(async (row) => await openRow(coffer.keyring, 'orders', { project_id: projectId }, row)),
-      );
-      const orders = opened.flatMap((outcome) => {
-        if (outcome.status === 'fulfilled') return [outcome.value];
-        const reason: unknown = outcome.reason;
-        if (!(reason instanceof CofferError && reason.code === 'integrity_violation')) throw reason;
-        coffer.integrityViolations.count('orders', caller.requestId);
-        return [];
-      });
-      return { orders, total };
+      const asked = { project_id: projectId };
+      const opening = rows.map(async (row) => await openRow(coffer.keyring, 'orders', asked, row));
+      return { orders: await keepOpened(coffer, caller, 'orders', opening), total };
     },
   });
 }

@@ -145,6 +145,7 @@ async function deleteBatch(
 
 async function finish(deletion: Deletion, project: ProjectRow): Promise<'more' | 'done'> {
   const { db, keyring, log, rowStaysSeconds = ROW_STAYS_SECONDS } = deletion;
+  await keyring.destroyKeks(project.id);
   const outcome = await db.transaction(async (tx) => {
     const state = await queries.lockDeletedProject(tx, project, rowStaysSeconds);
     if (state === undefined || !state.isEmpty) return 'more';

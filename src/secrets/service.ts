@@ -9,7 +9,7 @@ import type { Queryable } from '../db/open.ts';
 import type { ProjectRow, SecretRow } from '../db/schema.ts';
 import { deleteRow, insertRow, openRow, sealRow, updateRow } from '../db/sealed.ts';
 import { CofferError } from '../errors.ts';
-import { operate } from '../operation.ts';
+import { keepOpened, operate } from '../operation.ts';
 import type { Action } from '../policy/actions.ts';
 import type { Target } from '../policy/target.ts';
 import { writeWithinQuota } from '../quotas/enforce.ts';
@@ -275,16 +275,8 @@ async function openSecrets(
   asked: Partial<SecretRow>,
   rows: readonly SecretRow[],
 ): Promise<SecretRow[]> {
-  const opened = await Promise.allSettled(
-    rows.map(async (row) => await openRow(coffer.keyring, 'secrets', asked, row)),
-  );
-  return opened.flatMap((outcome) => {
-    if (outcome.status === 'fulfilled') return [outcome.value];
-    const reason: unknown = outcome.reason;
-    if (!(reason instanceof CofferError && reason.code === 'integrity_violation')) throw reason;
-    coffer.integrityViolations.count('secrets', caller.requestId);
-    return [];
-  });
+  const opening = rows.map(async (row) => await openRow(coffer.keyring, 'secrets', asked, row));
+  return await keepOpened(coffer, caller, 'secrets', opening);
 }
 
 /** The part of an operation that every change of one secret has in common. */

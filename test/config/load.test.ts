@@ -38,6 +38,8 @@ describe('loadConfig', () => {
       databaseUrl: undefined,
       databasePool: 16,
       keyringFile: join(cwd, 'keys'),
+      stores: [{ name: 'software', kind: 'software', file: join(cwd, 'keys') }],
+      hasNamedStores: false,
       dataDir: join(cwd, 'data'),
       listen: { host: '127.0.0.1', port: 9311 },
       formerUrls: [],
@@ -62,6 +64,30 @@ describe('loadConfig', () => {
       quotaContainers: -1,
       quotaConsumers: -1,
     });
+  });
+
+  it('takes several secret stores, and then no COFFER_KEYRING_FILE', () => {
+    const env = {
+      COFFER_STORES: 'main=software:one/keys,second=software:/two/keys',
+      COFFER_KEYRING_FILE: 'x',
+    };
+    const { config } = loadConfig({ flags: {}, env, cwd });
+    expect(config.hasNamedStores).toBe(true);
+    expect(config.stores).toEqual([
+      { name: 'main', kind: 'software', file: join(cwd, 'one/keys') },
+      { name: 'second', kind: 'software', file: '/two/keys' },
+    ]);
+  });
+
+  it.each([
+    ['without a kind', 'main=/keys', 'is NAME=software:FILE'],
+    ['of an unknown kind', 'main=floppy:/keys', 'names the kind floppy'],
+    ['of one name', 'main=software:/a,main=software:/b', 'gives a name twice'],
+    ['of one file', 'main=software:/a,second=software:/a', 'gives a file twice'],
+    ['with an odd name', 'Main=software:/a', 'is NAME=software:FILE'],
+    ['in the data directory', 'main=software:data/keys', 'is inside the data directory'],
+  ])('refuses stores %s', (_, stores, why) => {
+    expect(() => loadConfig({ flags: {}, env: { COFFER_STORES: stores }, cwd })).toThrow(why);
   });
 
   it('takes a flag before the environment before the file before the default, and says which', () => {

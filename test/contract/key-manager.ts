@@ -11,6 +11,7 @@ import { CofferError } from '../../src/errors.ts';
 import { createHttpServer } from '../../src/http/server.ts';
 import { Keyring } from '../../src/keyring/keyring.ts';
 import { createSoftwareBackend } from '../../src/keyring/software-backend.ts';
+import { createStores } from '../../src/keyring/stores.ts';
 import type { Actor } from '../../src/policy/actor.ts';
 import type { RuleSetName } from '../../src/policy/can.ts';
 import { registerMetadataRoutes } from '../../src/secrets/metadata-routes.ts';
@@ -48,11 +49,13 @@ export async function startKeyManager(rules: RuleSetName = 'stock'): Promise<Key
   const installationId = randomBytes(16);
   const keyring = new Keyring({
     db,
-    backend: createSoftwareBackend('software', {
-      installationId,
-      activeId: 'mk-1',
-      keys: new Map([['mk-1', randomBytes(32)]]),
-    }),
+    stores: createStores([
+      createSoftwareBackend('software', {
+        installationId,
+        activeId: 'mk-1',
+        keys: new Map([['mk-1', randomBytes(32)]]),
+      }),
+    ]),
     installationId,
     now: Date.now,
     date: () => new Date(),

@@ -11,7 +11,7 @@ import { createPasswordHasher } from '../../src/crypto/password.ts';
 import { createProject, createUser, getProject, getRole } from '../../src/identity/administration.ts';
 import { untilCurrent } from '../../src/identity/assignments.ts';
 import { type Installation, openInstallation } from '../../src/installation.ts';
-import { createKeyringFile } from '../../src/keyring/master-keys.ts';
+import { createKeyringFile, readInstallationId } from '../../src/keyring/master-keys.ts';
 import { createLog, type Server, startServer } from '../../src/server.ts';
 import { type Client, rawClient } from '../contract/raw-http.ts';
 import { createDatabase, type TestDatabase } from './database.ts';
@@ -103,7 +103,10 @@ const opening = { purpose: 'command', createMissing: false, say: () => {} } as c
 async function makeInstallation(config: ReturnType<typeof loadConfig>['config']): Promise<void> {
   const { migrate } = await import('../../src/db/migrate.ts');
   const { openDatabase } = await import('../../src/db/open.ts');
-  await createKeyringFile(config.keyringFile, 'mk-test');
+  const [first, ...others] = config.stores;
+  await createKeyringFile(first.file, 'mk-test');
+  const installationId = await readInstallationId(first.file);
+  for (const { file } of others) await createKeyringFile(file, 'mk-test', installationId);
   const db = openDatabase({ connection: config.databaseUrl ?? '' });
   await migrate(db);
   await db.close();

@@ -8,11 +8,17 @@ import { Keyring, type KeyringOptions } from '../../src/keyring/keyring.ts';
 import { newProject } from '../../src/keyring/projects.ts';
 import type { MasterKeys } from '../../src/keyring/master-keys.ts';
 import { createSoftwareBackend } from '../../src/keyring/software-backend.ts';
+import { createStores } from '../../src/keyring/stores.ts';
 
 /** The same keyring for each name, as two servers with one file have it. Each record owns its bytes. */
-function masterKeysOf(name: string): MasterKeys {
+function masterKeysOf(name: string, store = 'software'): MasterKeys {
+  const place = store === 'software' ? name : `${name}/${store}`;
   const derive = (what: string): Uint8Array =>
-    new Uint8Array(createHash('sha256').update(`${name}/${what}`).digest());
+    new Uint8Array(
+      createHash('sha256')
+        .update(`${what === 'installation' ? name : place}/${what}`)
+        .digest(),
+    );
   return {
     installationId: derive('installation').subarray(0, 16),
     activeId: 'mk-1',
@@ -27,15 +33,24 @@ export function createTestKeyring(
   db: Db,
   options: Partial<KeyringOptions> & {
     name?: string;
+    /** Ids of master keys are the same in all of them. */
+    storeNames?: readonly [string, ...string[]];
     wrapBackend?: (backend: CryptoBackend) => CryptoBackend;
   } = {},
 ): Keyring {
-  const { name = 'test', wrapBackend = (backend: CryptoBackend) => backend, ...rest } = options;
-  const masterKeys = masterKeysOf(name);
+  const {
+    name = 'test',
+    storeNames = ['software'],
+    wrapBackend = (backend: CryptoBackend) => backend,
+    ...rest
+  } = options;
+  const [first, ...others] = storeNames;
+  const backendOf = (store: string): CryptoBackend =>
+    wrapBackend(createSoftwareBackend(store, masterKeysOf(name, store)));
   return new Keyring({
     db,
-    backend: wrapBackend(createSoftwareBackend('software', masterKeys)),
-    installationId: Uint8Array.from(masterKeys.installationId),
+    stores: createStores([backendOf(first), ...others.map(backendOf)]),
+    installationId: masterKeysOf(name).installationId,
     now: () => performance.now(),
     date: () => new Date(),
     finishedMigration: MIGRATIONS.at(-1)?.number ?? 0,

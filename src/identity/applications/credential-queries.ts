@@ -85,16 +85,6 @@ export async function listCredentials(
   return rows;
 }
 
-/** Names alone: what is under them is read, and verified, one by one. */
-export async function listUserNames(db: Queryable, prefix: string): Promise<string[]> {
-  const { rows } = await db.query<{ name: string }>({
-    name: 'user-names',
-    text: `SELECT name FROM users WHERE starts_with(name_key, $1) ORDER BY name_key`,
-    values: [prefix],
-  });
-  return rows.map(({ name }) => name);
-}
-
 export async function listAccessRules(db: Queryable, userId: string): Promise<AccessRuleRow[]> {
   const { rows } = await db.query<AccessRuleRow>({
     name: 'access-rules',
@@ -115,29 +105,6 @@ export async function findAccessRule(
     values: [userId, id],
   });
   return rows[0];
-}
-
-export interface FoundRedemption {
-  redemption: RedemptionRow;
-  credential: ApplicationCredentialRow | null;
-}
-
-/** By the code's hash; with its credential, both of one moment. */
-export async function findRedemption(
-  db: Queryable,
-  codeHash: Uint8Array,
-): Promise<FoundRedemption | undefined> {
-  const { rows } = await db.query({
-    name: 'redemption-by-code',
-    text: `SELECT ${prefixedColumns('redemptions')}, ${prefixedColumns('application_credentials')}
-      FROM redemptions
-      LEFT JOIN application_credentials ON application_credentials.id = redemptions.application_credential_id
-      WHERE code_hash = $1`,
-    values: [codeHash],
-  });
-  const [row] = rows;
-  const redemption = row && rowOf('redemptions', row);
-  return redemption ? { redemption, credential: rowOf('application_credentials', row) } : undefined;
 }
 
 export async function listRedemptions(db: Queryable, credentialId: string): Promise<RedemptionRow[]> {

@@ -1,0 +1,126 @@
+import { wipe } from '../crypto/envelope.ts';
+import type { Db } from '../db/open.ts';
+import type { ProjectRow } from '../db/schema.ts';
+import { insertRow, type RowKeys, sealRow, StaleRow, swapRow } from '../db/sealed.ts';
+import { CofferError, StoreAway } from '../errors.ts';
+import { type EpochParts, makeEpoch } from './epochs.ts';
+import { newProject } from './projects.ts';
+import { findKek } from './queries.ts';
+
+/** What the keyring lends for it. */
+interface ProjectEpochsOptions {
+  db: Db;
+  date: () => Date;
+  keys: RowKeys;
+  parts: () => EpochParts;
+  findProject: (projectId: string) => Promise<ProjectRow | undefined>;
+  forgetProject: (projectId: string) => void;
+  /** Opens the KEK of an epoch, and gives its store. */
+  storeOf: (projectId: string, epoch: bigint) => Promise<string>;
+  systemEpoch: () => Promise<bigint>;
+}
+
+const ATTEMPTS_MAX = 5;
+
+/** The rows of projects as writers need them: which KEK is written under, and in which store it is. */
+export class ProjectEpochs {
+  readonly #options: ProjectEpochsOptions;
+
+  constructor(options: ProjectEpochsOptions) {
+    this.#options = options;
+  }
+
+  /** As `Keyring.useProject`. */
+  async use(projectId: string): Promise<ProjectRow> {
+    return await this.#prepare(projectId, async (project) => {
+      const store = project.preferred_store ?? this.#defaultStore();
+      if (await this.#writesTo(project, store)) return true;
+      await this.#start(project, store, {});
+      return false;
+    });
+  }
+
+  /** As `Keyring.ensureProject`. */
+  async ensure(projectId: string): Promise<ProjectRow> {
+    return await this.#prepare(projectId, async () => true);
+  }
+
+  /** As `Keyring.preferStore`. */
+  async prefer(project: ProjectRow, preferred: string | null): Promise<void> {
+    const { db, keys, date, forgetProject } = this.#options;
+    const revision = project.revision + 1n;
+    const changes = { preferred_store: preferred, updated: date(), revision };
+    const store = preferred ?? this.#defaultStore();
+    try {
+      if (project.active_epoch > 0n && !(await this.#writesTo(project, store))) {
+        await this.#start(project, store, changes);
+      } else {
+        await swapRow(db, 'projects', project, await sealRow(keys, 'projects', { ...project, ...changes }));
+      }
+    } finally {
+      forgetProject(project.id);
+    }
+  }
+
+  /** Of many who prepare at once one wins, and all get the same row. */
+  async #prepare(projectId: string, isReady: (project: ProjectRow) => Promise<boolean>): Promise<ProjectRow> {
+    const { findProject, forgetProject } = this.#options;
+    for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
+      const project = await findProject(projectId);
+      if (project !== undefined && project.deleted !== null) {
+        throw new CofferError('forbidden', 'The project is being deleted.');
+      }
+      try {
+        if (project === undefined) await this.#insertExternal(projectId);
+        else if (await isReady(project)) return project;
+      } catch (error) {
+        const lost = error instanceof StaleRow || (error instanceof CofferError && error.code === 'conflict');
+        if (!lost) throw error;
+      }
+      forgetProject(projectId);
+    }
+    throw new CofferError('unavailable', 'The project is being changed; try again.', {
+      retryAfterSeconds: 1,
+    });
+  }
+
+  #defaultStore(): string {
+    return this.#options.parts().stores.names[0];
+  }
+
+  /** Whether the KEK that the project writes under is in a store. */
+  async #writesTo({ id, active_epoch: epoch }: ProjectRow, store: string): Promise<boolean> {
+    if (epoch === 0n) return false;
+    const { db, storeOf, parts } = this.#options;
+    try {
+      return (await storeOf(id, epoch)) === store;
+    } catch (error) {
+      if (!(error instanceof StoreAway)) throw error;
+      const row = await findKek(db, id, epoch);
+      // That of the wanted store is only away; one elsewhere is not what is asked for.
+      if (row !== undefined && parts().stores.find(row.store)?.store === store) throw error;
+      return false;
+    }
+  }
+
+  /** Makes the project's next KEK, in a store, and has the project write under it. @throws StaleRow. */
+  async #start(project: ProjectRow, store: string, changes: Partial<ProjectRow>): Promise<void> {
+    const { db, keys, date, parts } = this.#options;
+    const epoch = project.active_epoch + 1n;
+    const { kekRow, rowsKey } = await makeEpoch(parts(), store, project.id, epoch, date());
+    wipe(rowsKey);
+    const least_epoch = project.least_epoch === 0n ? epoch : project.least_epoch;
+    const next = { ...project, ...changes, active_epoch: epoch, least_epoch };
+    const sealed = await sealRow(keys, 'projects', next);
+    await db.transaction(async (tx) => {
+      await swapRow(tx, 'projects', project, sealed);
+      await insertRow(tx, 'keks', kekRow);
+    });
+  }
+
+  async #insertExternal(projectId: string): Promise<void> {
+    const { db, keys, date, systemEpoch } = this.#options;
+    const row = newProject(projectId, 'external', await systemEpoch(), date(), { enabled: true });
+    await insertRow(db, 'projects', await sealRow(keys, 'projects', row));
+  }
+}
