@@ -26,6 +26,15 @@ export interface IntegrityViolations {
   count(where: string, requestId: string): void;
 }
 
+/** What is done about an `rsa` or `certificate` container whose parts do not belong together. */
+export interface ContainerChecks {
+  /** False makes it all the same. */
+  refuse: boolean;
+  /** Lets few checks run at once: a passphrase may take a good part of a second. */
+  gate<T>(work: () => Promise<T>): Promise<T>;
+  countMismatch(type: string): void;
+}
+
 /** All that an operation may touch. Made once in serve.ts, given to whoever needs it. */
 export interface Coffer {
   db: Db;
@@ -34,6 +43,7 @@ export interface Coffer {
   limits: Limits;
   log: Logger;
   integrityViolations: IntegrityViolations;
+  containerChecks: ContainerChecks;
   rules: RuleSetName;
   /** Has the job of this name run now: here, or on the nodes that run jobs. */
   wake(job: string): void;

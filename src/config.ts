@@ -22,6 +22,7 @@ export interface Config {
   formerUrls: readonly string[];
   region: string;
   rules: RuleSetName;
+  checkContainers: 'warn' | 'refuse';
   tls: TlsFiles | undefined;
   noauth: boolean;
   metrics: boolean;

@@ -4,6 +4,7 @@ import packageInformation from '../package.json' with { type: 'json' };
 import { createApp } from './app.ts';
 import type { Coffer, Limits } from './coffer.ts';
 import type { Config } from './config.ts';
+import { createGate } from './crypto/gate.ts';
 import { type Metrics, createMetrics } from './health/metrics.ts';
 import { describeError } from './http/failure-log.ts';
 import { openIdentity } from './identity/identity.ts';
@@ -65,6 +66,11 @@ export function createCoffer(
         metrics.countIntegrityViolation(where);
         log.error({ where, requestId }, 'a row did not verify and was left out');
       },
+    },
+    containerChecks: {
+      refuse: config.checkContainers === 'refuse',
+      gate: createGate({ atOnceMax: 2, waitingMax: 32, busy: 'Too many containers at once; try again.' }),
+      countMismatch: (type) => metrics.countContainerMismatch(type),
     },
     rules: config.rules,
     wake: (job) => worker.wake(job),

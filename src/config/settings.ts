@@ -84,6 +84,12 @@ export const settings = {
     default: 'stock',
     parse: parse.oneOf('stock', 'secure'),
   }),
+  checkContainers: setting({
+    name: 'COFFER_CHECK_CONTAINERS',
+    description: 'A key, certificate, passphrase or chain that do not belong together: `warn` or `refuse`.',
+    default: 'warn',
+    parse: parse.oneOf('warn', 'refuse'),
+  }),
   tlsCertificateFile: setting({
     name: 'COFFER_TLS_CERTIFICATE_FILE',
     description: 'Certificate and chain in PEM; with it the server speaks HTTPS.',

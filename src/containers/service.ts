@@ -14,6 +14,7 @@ import type { Caller } from '../policy/actor.ts';
 import type { Target } from '../policy/target.ts';
 import { writeWithinQuota } from '../quotas/enforce.ts';
 import { findLiveSecret } from '../secrets/service.ts';
+import { findPartsRefusal } from './checked-parts.ts';
 import type { ContainerFilter } from './list-filter.ts';
 import { findContainer, findKeptSecrets, listContainers, lockSecrets } from './queries.ts';
 import { parseNewContainer, type WantedSlot } from './schema.ts';
@@ -46,9 +47,13 @@ export async function createContainer(
       const { slots, secrets, missing } = await findSlots(coffer, project.id, wanted.slots);
       const creatorId = caller.actor.userId === '' ? null : caller.actor.userId;
       const row = await sealContainer(coffer, project, { ...wanted, creatorId, slots });
+      const refusal =
+        missing === undefined
+          ? await findPartsRefusal(coffer, caller, wanted.type, slots, secrets)
+          : noSecretFor(missing);
       await writeWithinQuota(coffer, project, 'containers', name, async (db) => {
         // Told only now: a quota that is used up comes first.
-        if (missing !== undefined) throw noSecretFor(missing);
+        if (refusal !== undefined) throw refusal;
         const insert = async (tx: Queryable) => {
           await requireUnchanged(tx, secrets);
           await insertContainer(tx, project, row);

@@ -1,5 +1,5 @@
 import { hash, verify } from '@node-rs/argon2';
-import { CofferError } from '../errors.ts';
+import { createGate } from './gate.ts';
 
 /** The package's number of Argon2id: its const enum cannot be imported. */
 const ARGON2ID = 2;
@@ -31,34 +31,16 @@ export interface PasswordHasher {
  * queue is full.
  */
 export function createPasswordHasher(): PasswordHasher {
-  const gate = createGate();
+  const gate = createGate({
+    atOnceMax: AT_ONCE_MAX,
+    waitingMax: WAITING_MAX,
+    busy: 'Too many log-ins at once; try again.',
+  });
   return {
     hash: async (password) => await gate(async () => await hash(password, OPTIONS)),
     verify: async (hashed, password) => {
       const matches = await gate(async () => await verify(hashed ?? NOBODY, password));
       return matches && hashed !== null;
     },
-  };
-}
-
-function createGate(): <T>(work: () => Promise<T>) => Promise<T> {
-  let running = 0;
-  const waiting: (() => void)[] = [];
-  return async (work) => {
-    if (running >= AT_ONCE_MAX) {
-      if (waiting.length >= WAITING_MAX) {
-        throw new CofferError('unavailable', 'Too many log-ins at once; try again.', {
-          retryAfterSeconds: 2,
-        });
-      }
-      await new Promise<void>((resolve) => waiting.push(resolve));
-    } else running += 1;
-    try {
-      return await work();
-    } finally {
-      const next = waiting.shift();
-      if (next === undefined) running -= 1;
-      else next();
-    }
   };
 }

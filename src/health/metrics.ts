@@ -5,6 +5,7 @@ export interface Metrics {
   registry: Registry;
   observeRequest(method: string, route: string, status: number, seconds: number): void;
   countIntegrityViolation(where: string): void;
+  countContainerMismatch(type: string): void;
   countJob(job: string, outcome: 'run' | 'failure'): void;
   countPurged(what: 'secrets' | 'orders'): void;
 }
@@ -25,6 +26,12 @@ export function createMetrics(db: Db): Metrics {
     help: 'Time to the end of the answer, by method and route.',
     labelNames: ['method', 'route'],
     buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+    registers,
+  });
+  const mismatches = new Counter({
+    name: 'coffer_container_mismatches_total',
+    help: 'Containers asked for whose key, certificate, passphrase or chain do not belong together, by type.',
+    labelNames: ['type'],
     registers,
   });
   const violations = new Counter({
@@ -50,6 +57,7 @@ export function createMetrics(db: Db): Metrics {
       requests.inc({ method, route, status });
       latency.observe({ method, route }, seconds);
     },
+    countContainerMismatch: (type) => mismatches.inc({ type }),
     countIntegrityViolation: (where) => violations.inc({ where }),
     ...createJobCounters(registers),
   };

@@ -11,6 +11,7 @@ import { deleteRow, insertRow, openRow, sealRow, updateRow } from '../db/sealed.
 import { CofferError } from '../errors.ts';
 import { keepOpened, operate } from '../operation.ts';
 import type { Action } from '../policy/actions.ts';
+import { can } from '../policy/can.ts';
 import type { Target } from '../policy/target.ts';
 import { writeWithinQuota } from '../quotas/enforce.ts';
 import { hasEnded } from './expiration.ts';
@@ -165,6 +166,11 @@ export async function readPayload(
       return { contentType: content_type as StoredType, payload };
     },
   });
+}
+
+/** Whether the caller could read the payload. It is not a reading, and nothing is recorded. */
+export function mayReadPayload(coffer: Coffer, { actor }: Caller, secret: SecretRow): boolean {
+  return can(coffer.rules, 'secret:decrypt', actor, secretTarget(secret));
 }
 
 /** Gives a secret its payload, once. `readUpload` gives what was sent, once the right is established. */

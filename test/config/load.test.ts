@@ -47,6 +47,7 @@ describe('loadConfig', () => {
       publicUrl: 'http://127.0.0.1:9311',
       region: 'RegionOne',
       rules: 'stock',
+      checkContainers: 'warn',
       tls: undefined,
       noauth: false,
       metrics: false,

@@ -80,6 +80,7 @@ export async function startKeyManager(rules: RuleSetName = 'stock'): Promise<Key
       pageMax: 100,
       quotas: { secrets: -1, orders: -1, containers: -1, consumers: -1 },
     },
+    containerChecks: { refuse: false, gate: async (work) => await work(), countMismatch: () => {} },
     integrityViolations: { count: () => {} },
     wake: () => {},
     region: 'RegionOne',
