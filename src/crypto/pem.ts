@@ -47,10 +47,8 @@ function readBlock(label: string, content: Buffer): PemBlock | undefined {
   return body === undefined ? undefined : { label, headers, body };
 }
 
-const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
-const DIGITS: ReadonlyMap<number, number> = new Map(
-  [...ALPHABET].map((character, value) => [character.charCodeAt(0), value]),
-);
+const ALPHABET = Buffer.from('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/');
+const DIGITS: ReadonlyMap<number, number> = new Map([...ALPHABET].map((byte, value) => [byte, value]));
 const BLANKS: ReadonlySet<number> = new Set([0x09, LINE_FEED, 0x0d, 0x20]);
 const PADDING = '='.charCodeAt(0);
 

@@ -83,7 +83,7 @@ const OLD_FORMS: Readonly<Record<Kind, 'pkcs1' | 'sec1' | undefined>> = {
   ed25519: undefined,
 };
 
-/** Every form in which a private key is written: name, bytes, whether the passphrase `open sesame` opens it. */
+/** Every form in which a private key is written; the passphrase is `open sesame`. */
 export function formsOf(
   { privateKey }: Pair,
   kind: Kind,
