@@ -17,4 +17,6 @@ export const nouns: Readonly<Record<string, () => Promise<CommandModule>>> = {
   project: () => import('./project.ts'),
   issuer: () => import('./issuer.ts'),
   user: () => import('./user.ts'),
+  token: () => import('./token.ts'),
+  'signing-key': () => import('./signing-key.ts'),
 };

@@ -4,6 +4,8 @@ import { SecretValue } from './secret-value.ts';
 import { type CallOptions, Session } from './session.ts';
 import type { TransportOptions } from './transport.ts';
 
+const TOKENS = '/identity/v3/auth/tokens';
+
 /** How to reach Coffer; everything has a default. */
 export interface CofferOptions extends TransportOptions {
   /**
@@ -27,6 +29,23 @@ export interface TokenInformation {
   userName: string | undefined;
   projectId: string | undefined;
   projectName: string | undefined;
+}
+
+/** Whose a token is and what it allows, as the server says it. */
+export interface TokenDescription {
+  userId: string;
+  userName: string;
+  /** `project`, `domain`, `system` or `unscoped`. */
+  scope: string;
+  projectId: string | null;
+  projectName: string | null;
+  roles: readonly string[];
+  /** How it was given: `password`, `token`, `application_credential` … */
+  methods: readonly string[];
+  issuedAt: Date;
+  expiresAt: Date;
+  /** Under which the log knows it. */
+  auditId: string;
 }
 
 function providerOf(options: CofferOptions): CredentialProvider {
@@ -66,4 +85,47 @@ export class Coffer {
     const expiresAt = Number.isFinite(login.expiresAt) ? new Date(login.expiresAt) : null;
     return { token, url, expiresAt, userName, projectId, projectName };
   }
+
+  /** Asks the server what the token in force is. Throws `CofferError`. */
+  async describeToken(options: CallOptions = {}): Promise<TokenDescription> {
+    const { token } = await this.#session.login(options.signal);
+    const headers = { 'x-subject-token': token };
+    const request = { method: 'GET', path: `${TOKENS}?nocatalog`, headers, idempotent: true } as const;
+    const answer = await this.#session.sendForJson({ ...request, ...options });
+    const found = answer['token'] as Described;
+    const kinds = ['project', 'domain', 'system'] as const;
+    return {
+      userId: found.user.id,
+      userName: found.user.name,
+      scope: kinds.find((kind) => found[kind] !== undefined) ?? 'unscoped',
+      projectId: found.project?.id ?? null,
+      projectName: found.project?.name ?? null,
+      roles: (found.roles ?? []).map(({ name }) => name),
+      methods: found.methods,
+      issuedAt: new Date(found.issued_at),
+      expiresAt: new Date(found.expires_at),
+      auditId: found.audit_ids[0] ?? '',
+    };
+  }
+
+  /** Ends the token in force, on every server. The next call logs in again. Throws `CofferError`. */
+  async logout(options: CallOptions = {}): Promise<void> {
+    const { token } = await this.#session.login(options.signal);
+    const headers = { 'x-subject-token': token };
+    const request = { method: 'DELETE', path: TOKENS, headers, idempotent: true } as const;
+    await this.#session.send({ ...request, ...options });
+    this.#session.forget();
+  }
+}
+
+interface Described {
+  user: { id: string; name: string };
+  project?: { id: string; name: string };
+  domain?: object;
+  system?: object;
+  roles?: { name: string }[];
+  methods: string[];
+  issued_at: string;
+  expires_at: string;
+  audit_ids: string[];
 }

@@ -1,5 +1,5 @@
 export { findSecretId } from './address.ts';
-export { Coffer, type CofferOptions, type TokenInformation } from './coffer.ts';
+export { Coffer, type CofferOptions, type TokenDescription, type TokenInformation } from './coffer.ts';
 export { CofferError, type CofferErrorCode, type CofferErrorDetails } from './coffer-error.ts';
 export {
   type ApplicationCredentials,

@@ -85,6 +85,11 @@ export class Session {
     this.#rejected = true;
   }
 
+  /** Forgets the token in force, which was ended. */
+  forget(): void {
+    this.#login = undefined;
+  }
+
   async #sendWith(login: Login, request: Request): Promise<Answer> {
     const { path, uncertain, headers, ...rest } = request;
     const call: Call = {

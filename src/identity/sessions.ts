@@ -7,7 +7,7 @@ import { authenticationRequired } from '../http/errors.ts';
 import { IDENTITY_CHANNEL } from '../db/channels.ts';
 import { REVOKED } from './administration.ts';
 import { originOf, scopeClaims, type TokenClaims, type TokenOrigin } from './claims.ts';
-import { endTokensOfUser } from './end-tokens.ts';
+import { endTokensOfApplication, endTokensOfUser } from './end-tokens.ts';
 import { countRevocations } from './queries.ts';
 import { openRevocations } from './revocations.ts';
 import type { Rights } from './rights.ts';
@@ -21,7 +21,8 @@ export interface Sessions {
   /** @throws CofferError `unauthorized`; `unavailable` when revocations are not known. */
   verify(token: string): Promise<TokenClaims>;
   /**
-   * Ends a token, and with a first one all that came of it. Past so many of one user it ends all of the user.
+   * Ends a token, and with a first one all that came of it. Past so many of one user it ends all of the user
+   * or of the application credential.
    */
   revoke(claims: TokenClaims): Promise<'one' | 'all'>;
   refreshRevocations(): Promise<void>;
@@ -81,7 +82,8 @@ export async function openSessions(
     },
     revoke: async (claims) => {
       if ((await countRevocations(coffer.db, claims.sub)) >= REVOCATIONS_MAX) {
-        await endTokensOfUser(coffer, claims.sub);
+        if (claims.app === undefined) await endTokensOfUser(coffer, claims.sub);
+        else await endTokensOfApplication(coffer, claims.app);
         return 'all';
       }
       await insertRevocation(coffer, claims);
