@@ -12,6 +12,7 @@ import { serveApiDescription } from './http/openapi.ts';
 import { createHttpServer, type HttpServerOptions } from './http/server.ts';
 import type { Identity } from './identity/identity.ts';
 import { registerFederationRoutes } from './identity/federation/routes.ts';
+import { registerRedemptionRoutes } from './identity/applications/redemption-routes.ts';
 import { registerApplicationRoutes } from './identity/applications/routes.ts';
 import { registerManagementRoutes } from './identity/management/routes.ts';
 import { registerIdentityRoutes } from './identity/routes.ts';
@@ -45,6 +46,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   registerFederationRoutes(app, coffer, identity);
   registerApplicationRoutes(app, coffer, identity);
   registerManagementRoutes(app, coffer, identity, options.deleteProject);
+  registerRedemptionRoutes(app, coffer);
 
   registerSecretRoutes(app, coffer);
   registerMetadataRoutes(app, coffer);

@@ -13,6 +13,7 @@ export type ErrorCode =
   | 'conflict'
   | 'payload_too_large'
   | 'unsupported_media_type'
+  | 'too_many_requests'
   | 'headers_too_large'
   | 'integrity_violation'
   | 'internal'
@@ -26,7 +27,7 @@ export type ErrorCode =
 export class CofferError extends Error {
   readonly code: ErrorCode;
   readonly description: string | null;
-  /** Seconds after which a repeat may succeed; sent as `Retry-After` with 503. */
+  /** Seconds after which a repeat may succeed; sent as `Retry-After` with 429 and 503. */
   readonly retryAfterSeconds: number | undefined;
 
   constructor(

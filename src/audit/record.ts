@@ -22,6 +22,7 @@ export function recordDecision(log: Logger, caller: Caller, decision: Decision):
         user: actor.userId,
         project: actor.projectId,
         token: actor.auditId,
+        ...(actor.applicationCredentialId === null ? {} : { application: actor.applicationCredentialId }),
         ...(actor.workload === undefined ? {} : { workload: actor.workload }),
         subject: decision.subject,
         subjectProject: decision.subjectProject,
@@ -72,4 +73,35 @@ export function recordLogin(log: Logger, login: LoginRecord): void {
 export function recordSigningKey(log: Logger, key: { id: string; notBefore: Date; notAfter: Date }): void {
   const { id, notBefore, notAfter } = key;
   log.info({ audit: { action: 'identity:signing_key', key: id, notBefore, notAfter } }, 'signing key');
+}
+
+/** One attempt at a redemption code that is known. */
+export interface RedemptionRecord {
+  outcome: 'allowed' | 'refused' | 'revoked';
+  credentialId: string;
+  userId: string;
+  projectId: string;
+  source: string;
+  requestId: string;
+  reason?: 'ended' | 'source' | 'redeemed before';
+}
+
+/** Reports it as one structured log line; a code that was redeemed twice as a warning. */
+export function recordRedemption(log: Logger, record: RedemptionRecord): void {
+  const { outcome, credentialId, userId, projectId, source, requestId, reason } = record;
+  const line = {
+    audit: {
+      action: 'redemptions:post',
+      outcome,
+      user: userId,
+      project: projectId,
+      subject: credentialId,
+      source,
+      ...(reason === undefined ? {} : { reason }),
+      request: requestId,
+    },
+  };
+  if (outcome === 'revoked') {
+    log.warn(line, 'a redemption code was used twice: its application credential is revoked');
+  } else log.info(line, 'redemption');
 }

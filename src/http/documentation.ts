@@ -37,6 +37,7 @@ const REASONS: Readonly<Record<number, string>> = {
   409: 'In conflict with what is stored',
   413: 'Larger than a secret may be',
   415: 'Another Content-Type is expected; the description says which',
+  429: 'Too many attempts from one address; repeat after the seconds in Retry-After',
   503: 'Repeat after the seconds in Retry-After',
 };
 

@@ -18,6 +18,7 @@ export const outcomes: Readonly<Record<ErrorCode, Outcome>> = {
   conflict: { status: 409, title: 'Conflict' },
   payload_too_large: { status: 413, title: 'Request Entity Too Large' },
   unsupported_media_type: { status: 415, title: 'Unsupported Media Type' },
+  too_many_requests: { status: 429, title: 'Too Many Requests' },
   headers_too_large: { status: 431, title: 'Request Header Fields Too Large' },
   internal: { status: 500, title: 'Internal Server Error' },
   configuration: { status: 500, title: 'Internal Server Error' },
@@ -57,7 +58,7 @@ export function errorReply(error: CofferError, asked: Asked): ErrorReply {
   const { status, title } = outcomes[error.code];
   const headers: Record<string, string> = { 'content-type': 'application/json' };
   if (status === 401) headers['www-authenticate'] = `Keystone uri="${asked.publicUrl}/identity"`;
-  if (status === 503) headers['retry-after'] = String(error.retryAfterSeconds ?? 1);
+  if (status === 503 || status === 429) headers['retry-after'] = String(error.retryAfterSeconds ?? 1);
   if (error instanceof MethodNotAllowed) headers['allow'] = error.allowed.join(', ');
   const description = error.code === 'configuration' ? unexpected : error.description;
   if (error instanceof MiddlewareRefusal && status !== 401) {

@@ -164,7 +164,7 @@ describe('a log-in by password', () => {
         'Bad Request',
       ]);
     }
-    const other = { auth: { identity: { methods: ['application_credential'], application_credential: {} } } };
+    const other = { auth: { identity: { methods: ['totp'], application_credential: {} } } };
     expect((await stranger.post(TOKENS, other)).status).toBe(401);
     const text = await stranger.post(TOKENS, '{}', { headers: { 'content-type': 'text/plain' } });
     expect(text.status).toBe(400);

@@ -85,6 +85,16 @@ export async function listCredentials(
   return rows;
 }
 
+/** Names alone: what is under them is read, and verified, one by one. */
+export async function listUserNames(db: Queryable, prefix: string): Promise<string[]> {
+  const { rows } = await db.query<{ name: string }>({
+    name: 'user-names',
+    text: `SELECT name FROM users WHERE starts_with(name_key, $1) ORDER BY name_key`,
+    values: [prefix],
+  });
+  return rows.map(({ name }) => name);
+}
+
 export async function listAccessRules(db: Queryable, userId: string): Promise<AccessRuleRow[]> {
   const { rows } = await db.query<AccessRuleRow>({
     name: 'access-rules',
@@ -103,6 +113,19 @@ export async function findAccessRule(
     name: 'access-rule',
     text: `SELECT ${columns('access_rules')} FROM access_rules WHERE user_id = $1 AND id = $2`,
     values: [userId, id],
+  });
+  return rows[0];
+}
+
+/** By its hash, which only whoever has the code can tell. */
+export async function findRedemption(
+  db: Queryable,
+  codeHash: Uint8Array,
+): Promise<RedemptionRow | undefined> {
+  const { rows } = await db.query<RedemptionRow>({
+    name: 'redemption-by-code',
+    text: `SELECT ${columns('redemptions')} FROM redemptions WHERE code_hash = $1`,
+    values: [codeHash],
   });
   return rows[0];
 }
