@@ -15,6 +15,7 @@ export const nouns: Readonly<Record<string, () => Promise<CommandModule>>> = {
   keyring: () => import('./keyring.ts'),
   config: () => import('./config.ts'),
   project: () => import('./project.ts'),
+  app: () => import('./app.ts'),
   issuer: () => import('./issuer.ts'),
   user: () => import('./user.ts'),
   token: () => import('./token.ts'),

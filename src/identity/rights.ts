@@ -113,7 +113,8 @@ export async function readRights(
   return { user, scope, project, roles: granted.flatMap(({ role_id }) => roles.get(role_id) ?? []) };
 }
 
-function isOpen(project: ProjectRow | null): boolean {
+/** Whether a project may be worked in. */
+export function isOpen(project: ProjectRow | null): project is ProjectRow {
   return project?.enabled === true && project.origin === 'local' && project.deleted === null;
 }
 

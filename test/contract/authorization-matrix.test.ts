@@ -42,6 +42,8 @@ const MATRIX: Record<string, number[]> = {
   ],
   'POST /identity/oauth2/token': [400, 400, 400, 400, 400, 400, 400, 400],
   'GET /identity/v3/auth/catalog': [401, 200, 200, 200, 200, 200, 200, 200],
+  // Public, and without a body.
+  'POST /v2/redemptions': [415, 415, 415, 415, 415, 415, 415, 415],
   // The user is the creator, and there is no such credential or rule.
   'POST /identity/v3/users/{userId}/application_credentials': [401, 403, 403, 403, 400, 403, 403, 403],
   'GET /identity/v3/users/{userId}/application_credentials': [401, 403, 403, 403, 200, 403, 200, 200],

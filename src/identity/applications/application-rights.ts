@@ -3,7 +3,7 @@ import { openRow } from '../../db/sealed.ts';
 import type { RevisionMemory } from '../../db/revisions.ts';
 import { CofferError } from '../../errors.ts';
 import { expandRoles } from '../../policy/actor.ts';
-import { type IdentityParts, type KnownUser, openUser, type Rights } from '../rights.ts';
+import { type IdentityParts, isOpen, type KnownUser, openUser, type Rights } from '../rights.ts';
 import { decodeAccessRules, decodeRoles, type GivenAccessRule } from './credential-lists.ts';
 import { findCredentialWithOwner } from './credential-queries.ts';
 
@@ -30,7 +30,7 @@ export async function readApplicationRights(
   const known = await readNewest(parts, memory, credentialId);
   if (known === undefined || known.hasEnded || !known.row.enabled) return undefined;
   const { user, project } = known;
-  if (!user.enabled || project?.enabled !== true || project.origin !== 'local') return undefined;
+  if (!user.enabled || !isOpen(project)) return undefined;
   const { row } = known;
   return {
     user,

@@ -117,17 +117,27 @@ export async function findAccessRule(
   return rows[0];
 }
 
-/** By its hash, which only whoever has the code can tell. */
+export interface FoundRedemption {
+  redemption: RedemptionRow;
+  credential: ApplicationCredentialRow | null;
+}
+
+/** By the code's hash; with its credential, both of one moment. */
 export async function findRedemption(
   db: Queryable,
   codeHash: Uint8Array,
-): Promise<RedemptionRow | undefined> {
-  const { rows } = await db.query<RedemptionRow>({
+): Promise<FoundRedemption | undefined> {
+  const { rows } = await db.query({
     name: 'redemption-by-code',
-    text: `SELECT ${columns('redemptions')} FROM redemptions WHERE code_hash = $1`,
+    text: `SELECT ${prefixedColumns('redemptions')}, ${prefixedColumns('application_credentials')}
+      FROM redemptions
+      LEFT JOIN application_credentials ON application_credentials.id = redemptions.application_credential_id
+      WHERE code_hash = $1`,
     values: [codeHash],
   });
-  return rows[0];
+  const [row] = rows;
+  const redemption = row && rowOf('redemptions', row);
+  return redemption ? { redemption, credential: rowOf('application_credentials', row) } : undefined;
 }
 
 export async function listRedemptions(db: Queryable, credentialId: string): Promise<RedemptionRow[]> {

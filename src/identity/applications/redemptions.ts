@@ -10,7 +10,7 @@ import { untilCurrent } from '../assignments.ts';
 import type { LoginOrigin } from '../login-attempt.ts';
 import type { IdentityParts } from '../rights.ts';
 import { isCredentialEnded } from './application-rights.ts';
-import { findCredential, findRedemption } from './credential-queries.ts';
+import { findRedemption } from './credential-queries.ts';
 import { hashCode, hashSecret, isMadeSecret, makeSecret } from './credential-secret.ts';
 import { isFromSource } from './redemption-source.ts';
 
@@ -59,8 +59,10 @@ export async function redeem(parts: Parts, code: string, origin: LoginOrigin): P
     const code_hash = hashCode(code);
     const found = await findRedemption(parts.db, code_hash);
     if (found === undefined) throw unknownCode();
-    const redemption = await openRow(parts.keyring, 'redemptions', { code_hash }, found);
-    const credential = await loadCredential(parts, redemption.application_credential_id);
+    const redemption = await openRow(parts.keyring, 'redemptions', { code_hash }, found.redemption);
+    if (found.credential === null) throw unknownCode();
+    const asked = { id: redemption.application_credential_id };
+    const credential = await openRow(parts.keyring, 'application_credentials', asked, found.credential);
     const record = (outcome: RedemptionRecord['outcome'], reason?: RedemptionRecord['reason']): void =>
       recordRedemption(parts.log, {
         outcome,
@@ -93,12 +95,6 @@ export async function redeem(parts: Parts, code: string, origin: LoginOrigin): P
     record('allowed');
     return redeemed;
   });
-}
-
-async function loadCredential({ db, keyring }: Parts, id: string): Promise<ApplicationCredentialRow> {
-  const found = await findCredential(db, id);
-  if (found === undefined) throw unknownCode();
-  return await openRow(keyring, 'application_credentials', { id }, found);
 }
 
 /** Both rows, or with StaleRow neither: then another one was faster. */
