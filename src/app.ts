@@ -23,7 +23,8 @@ import { registerSecretRoutes } from './secrets/routes.ts';
 
 export interface AppOptions {
   coffer: Coffer;
-  identity: Identity;
+  /** Undefined with an outside Keystone: then nothing under `/identity` is served. */
+  identity: Identity | undefined;
   metrics: Metrics;
   http: HttpServerOptions;
   health: HealthOptions;
@@ -42,11 +43,13 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
 
   registerDiscovery(app, { publicUrl: coffer.publicUrl, version });
   registerHealthRoutes(app, coffer, health);
-  registerIdentityRoutes(app, coffer, identity);
-  registerFederationRoutes(app, coffer, identity);
-  registerApplicationRoutes(app, coffer, identity);
-  registerManagementRoutes(app, coffer, identity, options.deleteProject);
-  registerRedemptionRoutes(app, coffer);
+  if (identity !== undefined) {
+    registerIdentityRoutes(app, coffer, identity);
+    registerFederationRoutes(app, coffer, identity);
+    registerApplicationRoutes(app, coffer, identity);
+    registerManagementRoutes(app, coffer, identity, options.deleteProject);
+    registerRedemptionRoutes(app, coffer);
+  }
 
   registerSecretRoutes(app, coffer);
   registerMetadataRoutes(app, coffer);

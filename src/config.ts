@@ -1,4 +1,5 @@
 import { isInside, isLoopback, listensOnAll, readTlsFiles, type TlsFiles, urlOf } from './config/checks.ts';
+import { type KeystoneSettings, readKeystone } from './config/keystone.ts';
 import { type ListenAddress, type Parse, SettingProblem } from './config/parsers.ts';
 import { type Setting, type SettingKey, type Settings, settingKeys, settings } from './config/settings.ts';
 import { collect, type Given, type Sources } from './config/sources.ts';
@@ -30,6 +31,8 @@ export interface Config {
   payloadBytesMax: number;
   bodyBytesMax: number;
   tokenTtlSeconds: number;
+  /** Whose tokens count, where they are not Coffer's own. */
+  keystone: KeystoneSettings | undefined;
   issuerPrivateAddresses: boolean;
   /** Whether this server runs jobs too. */
   worker: 'on' | 'off';
@@ -73,18 +76,25 @@ export function loadConfig(sources: Sources): LoadedConfig {
   const tls = readTlsFiles(values.tlsCertificateFile, values.tlsKeyFile, problems);
   const wantsTls = values.tlsCertificateFile !== undefined;
   const publicUrl = values.publicUrl ?? (values.listen && urlOf(values.listen, wantsTls ? 'https' : 'http'));
+  const keystone = readKeystone(values, problems);
   checkTogether(values, given, problems);
   if (problems.length > 0) throw new CofferError('configuration', describe(problems));
 
   // Each has a default or was parsed, or there would have been a problem.
-  const { configFile: _, tlsCertificateFile: _c, tlsKeyFile: _k, ...rest } = values as Required<Values>;
+  const { configFile: _, tlsCertificateFile: _c, tlsKeyFile: _k, ...others } = values as Required<Values>;
+  const rest = withoutKeystone(others);
   const stores = values.stores ?? [{ name: 'software', kind: 'software', file: values.keyringFile }];
   const hasNamedStores = values.stores !== undefined;
   const formerUrls = values.formerUrls ?? [];
-  const config = { ...rest, stores, hasNamedStores, publicUrl, formerUrls, tls } as Config;
+  const config = { ...rest, stores, hasNamedStores, publicUrl, formerUrls, tls, keystone } as Config;
   const all = { ...values, publicUrl };
   const origins = settingKeys.map((key) => originOf(key, given.get(key), all));
   return { config, origins };
+}
+
+/** What one value of the configuration stands for is not there a second time. */
+function withoutKeystone(values: object): object {
+  return Object.fromEntries(Object.entries(values).filter(([key]) => !key.startsWith('keystone')));
 }
 
 function parseAll(given: Map<SettingKey, Given>, cwd: string, problems: string[]): Values {
@@ -120,6 +130,9 @@ function checkTogether(values: Values, given: Map<SettingKey, Given>, problems: 
   }
   if (noauth && listen !== undefined && !isLoopback(listen.host)) {
     problems.push('COFFER_NOAUTH: only with COFFER_LISTEN on a loopback address, as 127.0.0.1:9311');
+  }
+  if (noauth && given.has('keystoneUrl')) {
+    problems.push('COFFER_NOAUTH: believes every request; not together with COFFER_KEYSTONE_URL');
   }
   if (listen !== undefined && listensOnAll(listen.host) && !given.has('publicUrl')) {
     problems.push('COFFER_PUBLIC_URL: is needed when COFFER_LISTEN means all addresses');

@@ -6,8 +6,10 @@ import type { Coffer, Limits } from './coffer.ts';
 import type { Config } from './config.ts';
 import { createGate } from './crypto/gate.ts';
 import { type Metrics, createMetrics } from './health/metrics.ts';
+import type { Authenticate } from './http/auth.ts';
 import { describeError } from './http/failure-log.ts';
-import { openIdentity } from './identity/identity.ts';
+import { type Identity, openIdentity } from './identity/identity.ts';
+import { authenticateOutside } from './identity/outside-keystone/outside-keystone.ts';
 import type { Installation } from './installation.ts';
 import { deleteProject } from './projects/deletion.ts';
 import { createJobs } from './worker/jobs.ts';
@@ -80,15 +82,24 @@ export function createCoffer(
   };
 }
 
+/** Whose tokens count: our own, or those of an outside Keystone. */
+async function openAuthentication(
+  coffer: Coffer,
+  { keystone, tokenTtlSeconds, issuerPrivateAddresses }: Config,
+): Promise<{ identity: Identity | undefined; authenticate: Authenticate }> {
+  if (keystone !== undefined) {
+    return { identity: undefined, authenticate: authenticateOutside(coffer, keystone) };
+  }
+  const identity = await openIdentity(coffer, { tokenTtlSeconds, issuerPrivateAddresses });
+  return { identity, authenticate: async (token) => await identity.authenticate(token) };
+}
+
 /** Puts the parts together, listens, and returns once requests are answered. */
 export async function startServer(config: Config, installation: Installation, log: Logger): Promise<Server> {
   const metrics = createMetrics(installation.db);
   const worker = createWorker({ db: installation.db, log, metrics });
   const coffer = createCoffer(config, installation, { log, metrics, worker });
-  const identity = await openIdentity(coffer, {
-    tokenTtlSeconds: config.tokenTtlSeconds,
-    issuerPrivateAddresses: config.issuerPrivateAddresses,
-  });
+  const { identity, authenticate } = await openAuthentication(coffer, config);
   let isDraining = false;
   const app = await createApp({
     version: packageInformation.version,
@@ -99,7 +110,8 @@ export async function startServer(config: Config, installation: Installation, lo
     http: {
       publicUrl: config.publicUrl,
       log,
-      authenticate: async (token) => await identity.authenticate(token),
+      identityUrl: config.keystone?.url,
+      authenticate,
       noAuth: config.noauth,
       limits: { connectionsMax: config.connectionsMax, inFlightMax: config.requestsMax },
       ...(config.tls === undefined ? {} : { tls: config.tls }),
@@ -113,7 +125,7 @@ export async function startServer(config: Config, installation: Installation, lo
   const drain = async (): Promise<void> => {
     isDraining = true;
     await Promise.all([app.close(), worker.stop()]);
-    await identity.close();
+    await identity?.close();
   };
   if (config.worker === 'on') worker.start(createJobs(coffer, config, metrics));
   try {

@@ -139,6 +139,42 @@ export const settings = {
     default: '3600',
     parse: parse.integerWithin(60, 28_800),
   }),
+  keystoneUrl: setting({
+    name: 'COFFER_KEYSTONE_URL',
+    description: 'A Keystone whose tokens count; Coffer then gives none of its own.',
+    otherwise: 'none: Coffer gives tokens',
+    parse: parse.baseUrl,
+  }),
+  keystoneUser: setting({
+    name: 'COFFER_KEYSTONE_USER',
+    description: 'As whom tokens are validated there: a user with the role `service`, or `admin`.',
+    otherwise: 'none',
+    parse: parse.text,
+  }),
+  keystoneUserDomain: setting({
+    name: 'COFFER_KEYSTONE_USER_DOMAIN',
+    description: 'The domain of that user, by name.',
+    default: 'Default',
+    parse: parse.text,
+  }),
+  keystonePasswordFile: setting({
+    name: 'COFFER_KEYSTONE_PASSWORD_FILE',
+    description: 'The password of that user, in a file that is closed to others.',
+    otherwise: 'none',
+    parse: parse.path,
+  }),
+  keystoneProject: setting({
+    name: 'COFFER_KEYSTONE_PROJECT',
+    description: 'The project that user logs in to, by name.',
+    default: 'service',
+    parse: parse.text,
+  }),
+  keystoneProjectDomain: setting({
+    name: 'COFFER_KEYSTONE_PROJECT_DOMAIN',
+    description: 'The domain of that project, by name.',
+    default: 'Default',
+    parse: parse.text,
+  }),
   issuerPrivateAddresses: setting({
     name: 'COFFER_ISSUER_PRIVATE_ADDRESSES',
     description: '1 reads the key sets of all issuers from private addresses too, as inside a cluster.',

@@ -41,7 +41,7 @@ export function answerClientError(
   }
   const failure = byCode.get(error.code ?? '') ?? malformed;
   const { status, title } = outcomes[failure.code];
-  const { body } = errorReply(failure, { surface: 'other', accept: undefined, publicUrl: '' });
+  const { body } = errorReply(failure, { surface: 'other', accept: undefined, identityUrl: '' });
   const head = [
     `HTTP/1.1 ${status} ${title}`,
     'Content-Type: application/json',

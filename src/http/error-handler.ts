@@ -43,7 +43,7 @@ export function asHttpFailure(error: unknown): CofferError {
 }
 
 export interface ErrorHandling {
-  publicUrl: string;
+  identityUrl: string;
   log: FailureLog;
 }
 
@@ -74,7 +74,7 @@ export function sendFailure(
     errorReply(failure, {
       surface: surfaceOf(path),
       accept: request.raw.headers.accept,
-      publicUrl: handling.publicUrl,
+      identityUrl: handling.identityUrl,
     }),
   );
 }

@@ -51,13 +51,14 @@ export interface ErrorReply {
 export interface Asked {
   surface: Surface;
   accept: string | undefined;
-  publicUrl: string;
+  /** Where tokens are had. */
+  identityUrl: string;
 }
 
 export function errorReply(error: CofferError, asked: Asked): ErrorReply {
   const { status, title } = outcomes[error.code];
   const headers: Record<string, string> = { 'content-type': 'application/json' };
-  if (status === 401) headers['www-authenticate'] = `Keystone uri="${asked.publicUrl}/identity"`;
+  if (status === 401) headers['www-authenticate'] = `Keystone uri="${asked.identityUrl}"`;
   if (status === 503 || status === 429) headers['retry-after'] = String(error.retryAfterSeconds ?? 1);
   if (error instanceof MethodNotAllowed) headers['allow'] = error.allowed.join(', ');
   const description = error.code === 'configuration' ? unexpected : error.description;

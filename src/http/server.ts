@@ -19,6 +19,8 @@ import { RouteTable } from './route-table.ts';
 
 export interface HttpServerOptions {
   publicUrl: string;
+  /** Where tokens are had, if not here. */
+  identityUrl?: string | undefined;
   log: FailureLog;
   authenticate: Authenticate;
   /** Believe the headers of requests to `/v1` and `/v2` instead of asking for a token. */
@@ -35,7 +37,8 @@ export interface HttpServerOptions {
  */
 export function createHttpServer(options: HttpServerOptions): FastifyInstance {
   const limits: HttpLimits = { ...defaultHttpLimits, ...options.limits };
-  const handling: ErrorHandling = { publicUrl: options.publicUrl, log: options.log };
+  const { publicUrl, identityUrl = `${publicUrl}/identity`, log } = options;
+  const handling: ErrorHandling = { identityUrl, log };
   const manners = staticHeaders(options.publicUrl);
   let responses: ReturnType<typeof trackResponses> | undefined;
 

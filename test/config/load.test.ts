@@ -43,6 +43,7 @@ describe('loadConfig', () => {
       dataDir: join(cwd, 'data'),
       listen: { host: '127.0.0.1', port: 9311 },
       formerUrls: [],
+      keystone: undefined,
       issuerPrivateAddresses: false,
       publicUrl: 'http://127.0.0.1:9311',
       region: 'RegionOne',

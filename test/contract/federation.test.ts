@@ -140,6 +140,14 @@ describe('a JWT of a workload', () => {
     expect(lines.join('')).not.toContain(jwt.split('.')[2]);
   });
 
+  it('leaves nothing behind that outlives it: its token makes no application credential', async () => {
+    const reply = await exchange(await issuer.sign());
+    const { user_id: userId } = await getIssuer(parts(), 'shop-k8s');
+    const path = `/identity/v3/users/${userId}/application_credentials`;
+    const made = await bearerOf(reply).post(path, { application_credential: { name: 'stays' } });
+    expect([made.status, made.json.error.message]).toEqual([403, expect.stringContaining('of an issuer')]);
+  });
+
   it('reaches no other project, domain or system, though its user should have roles there', async () => {
     const token = String((await federate(await issuer.sign())).headers['x-subject-token']);
     const other = await coffer.person(['creator'], 'other-shop');

@@ -5,8 +5,8 @@ import { asHttpFailure } from '../../src/http/error-handler.ts';
 import { errorReply, MethodNotAllowed, MiddlewareRefusal, outcomes } from '../../src/http/errors.ts';
 import { describeError } from '../../src/http/failure-log.ts';
 
-const publicUrl = 'https://kms.example';
-const v1 = { surface: 'v1', accept: undefined, publicUrl } as const;
+const identityUrl = 'https://kms.example/identity';
+const v1 = { surface: 'v1', accept: undefined, identityUrl } as const;
 
 it.each(Object.keys(outcomes) as ErrorCode[])(
   'answers %s with a status, a title and valid JSON on each surface',

@@ -32,8 +32,17 @@ function authorize(coffer: Coffer, caller: Caller, action: IdentityAction, userI
   if (!allowed) throw new CofferError('forbidden', `${REFUSED}: ${action}.`);
 }
 
-/** A token of a credential that was not made for it makes and deletes none: what leaked cannot stay. */
+/**
+ * A token of a credential that was not made for it, or of an issuer's JWT, makes and deletes none: what
+ * leaked cannot stay.
+ */
 async function requireUnrestricted(coffer: Coffer, { actor }: Caller): Promise<void> {
+  if (actor.workload !== undefined) {
+    throw new CofferError(
+      'forbidden',
+      `${REFUSED}: A token of an issuer is not for managing application credentials.`,
+    );
+  }
   if (actor.applicationCredentialId === null) return;
   const asked = { id: actor.applicationCredentialId };
   const found = await findCredential(coffer.db, asked.id);
