@@ -31,20 +31,20 @@ export function findAssignment(
   );
 }
 
-/** Gives a user a role in a project; one that is there already is left as it is. */
+/** Gives a user a role in a project, or on the system for null; what is there already is left as it is. */
 export async function assignRole(
   parts: IdentityParts,
   user: Pick<UserRow, 'id'>,
-  project: Pick<ProjectRow, 'id'>,
+  project: Pick<ProjectRow, 'id'> | null,
   role: Pick<RoleRow, 'id'>,
 ): Promise<void> {
   await untilCurrent(async () => {
     const known = await readUser(parts, user.id, null);
     if (known === undefined) throw new CofferError('not_found', 'There is no such user.');
     await addGrant(parts, known, {
-      scope: { kind: 'project', id: project.id },
+      scope: project === null ? { kind: 'system' } : { kind: 'project', id: project.id },
       role: await getRoleById(parts, role.id),
-      project: await getProjectById(parts, project.id),
+      project: project && (await getProjectById(parts, project.id)),
     });
   });
 }

@@ -7,6 +7,7 @@ import { ROLE_NAMES } from './names.ts';
 import { type IdentityParts, readUser } from './rights.ts';
 
 const ADMINISTRATOR = 'admin';
+/** Those in the project `admin`; the first is held on the system too. */
 const ADMINISTRATOR_ROLES = ['admin', 'key-manager:service-admin'] as const;
 
 /** The user `admin`, and whether all of the bootstrap is done. */
@@ -16,7 +17,7 @@ export async function findAdministrator(
   const user = await orUndefined(getUser(parts, ADMINISTRATOR));
   if (user === undefined) return undefined;
   const assignments = (await readUser(parts, user.id, null))?.assignments ?? [];
-  return { user, isComplete: assignments.length >= ADMINISTRATOR_ROLES.length };
+  return { user, isComplete: assignments.length > ADMINISTRATOR_ROLES.length };
 }
 
 /**
@@ -37,6 +38,7 @@ export async function bootstrapIdentity(
     (await findAdministrator(parts))?.user ??
     (await createUser(parts, passwords, ADMINISTRATOR, await readPassword()));
   for (const name of ADMINISTRATOR_ROLES) await assignRole(parts, user, project, await getRole(parts, name));
+  await assignRole(parts, user, null, await getRole(parts, ADMINISTRATOR_ROLES[0]));
 }
 
 async function orUndefined<T>(finding: Promise<T>): Promise<T | undefined> {
