@@ -1,6 +1,10 @@
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
 import {
   Coffer,
   CofferError,
+  type CofferOptions,
+  credentialFileProvider,
   type CredentialProvider,
   type Credentials,
   credentialsFromEnvironment,
@@ -17,6 +21,11 @@ export const connectionFlags: Flags = {
     type: 'string',
     description: 'The server, as https://host:9311; else COFFER_URL or OS_AUTH_URL.',
     placeholder: 'URL',
+  },
+  'credential-file': {
+    type: 'string',
+    description: 'The credential of an application (COFFER_CREDENTIAL_FILE), before all else.',
+    placeholder: 'FILE',
   },
   'allow-insecure': {
     type: 'boolean',
@@ -41,7 +50,7 @@ function trimmed(url: string | undefined | null): string | undefined {
 
 /** Whether the environment leaves the stored token standing: it names no other server, user or project. */
 function agrees(env: Environment, stored: StoredToken): boolean {
-  if (env['OS_TOKEN'] || env['OS_APPLICATION_CREDENTIAL_SECRET']) return false;
+  if (env['OS_TOKEN'] || env['OS_APPLICATION_CREDENTIAL_SECRET'] || namesCredential(env)) return false;
   const pairs = [
     [trimmed(env['COFFER_URL']), trimmed(stored.url)],
     [trimmed(env['OS_AUTH_URL']), trimmed(stored.auth_url)],
@@ -51,6 +60,12 @@ function agrees(env: Environment, stored: StoredToken): boolean {
     [env['OS_PROJECT_ID'], stored.project_id],
   ];
   return pairs.every(([asked, kept]) => !asked || asked === kept);
+}
+
+/** Whether it says where an application's credential lies: then that is who calls, and no earlier log-in. */
+function namesCredential(env: Environment): boolean {
+  const directory = env['CREDENTIALS_DIRECTORY'];
+  return !!env['COFFER_CREDENTIAL_FILE'] || (!!directory && existsSync(`${directory}/coffer`));
 }
 
 function storedProvider(env: Environment): CredentialProvider {
@@ -92,12 +107,27 @@ async function fetchTrusting(file: string): Promise<typeof globalThis.fetch> {
   return (input, init) => fetch(input, { ...init, dispatcher } as RequestInit);
 }
 
-/** A client by flags, then environment, then the token of the last login. Logs in when first used. */
+/** Who calls: a flag's file, then the token of the last login, the environment, and the credential files. */
+function credentialsOf(context: CommandContext, env: Environment): CredentialProvider {
+  const file = stringFlag(context, 'credential-file');
+  if (file !== undefined) {
+    const named = { ...env, COFFER_CREDENTIAL_FILE: resolve(context.cwd, file) };
+    return providerChain(credentialFileProvider(named), notSignedIn);
+  }
+  const fromEnvironment: CredentialProvider = () => credentialsFromEnvironment(env);
+  return providerChain(storedProvider(env), fromEnvironment, credentialFileProvider(env), notSignedIn);
+}
+
+/** A client by flags, environment and files. Logs in when first used. */
 export async function connect(context: CommandContext, own?: CredentialProvider): Promise<Coffer> {
   const env = flaggedEnvironment(context);
-  const fromEnvironment: CredentialProvider = () => credentialsFromEnvironment(env);
-  const credentials = own ?? providerChain(storedProvider(env), fromEnvironment, notSignedIn);
+  const credentials = own ?? credentialsOf(context, env);
+  return new Coffer({ credentials, ...(await trustOf(env)) });
+}
+
+/** The option that makes a client trust the authority of `OS_CACERT`. */
+export async function trustOf(env: Environment): Promise<Pick<CofferOptions, 'fetch'>> {
   const certificates = env['OS_CACERT'];
-  if (!certificates || env['NODE_EXTRA_CA_CERTS']) return new Coffer({ credentials });
-  return new Coffer({ credentials, fetch: await fetchTrusting(certificates) });
+  if (!certificates || env['NODE_EXTRA_CA_CERTS']) return {};
+  return { fetch: await fetchTrusting(certificates) };
 }

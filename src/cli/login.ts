@@ -4,6 +4,7 @@ import { connect, connectionFlags, flaggedEnvironment } from './connection.ts';
 import { exitCodes } from './exit-codes.ts';
 import { readHidden } from './hidden-input.ts';
 import { chooseFormat, type Format, formatOne, outputFlag } from './output.ts';
+import { redeem, redemptionFlags } from './redeem.ts';
 import { tokenPath, writeStoredToken } from './stored-token.ts';
 
 const formats: readonly Format[] = ['table', 'json', 'yaml', 'env'];
@@ -42,6 +43,7 @@ async function credentialsOf(context: CommandContext): Promise<Credentials> {
 }
 
 async function run(context: CommandContext): Promise<number> {
+  if (context.values['redeem'] === true) return await redeem(context);
   if (context.positionals.length > 0) {
     throw new UsageError(
       'login takes flags alone, and a password never from an argument: see coffer login --help',
@@ -73,9 +75,11 @@ async function run(context: CommandContext): Promise<number> {
 export const commands: readonly Command[] = [
   {
     name: 'login',
-    summary: 'Log in and keep the token, so that other commands need no password.',
+    summary: "Log in and keep the token; or keep an application's credential, redeemed for a code.",
     usage: '[flags]',
-    example: 'coffer login --url https://vault.example:9311 --user demo --project demo',
+    example:
+      'coffer login --url https://vault.example:9311 --user demo --project demo\n' +
+      "coffer login --redeem   # a code of 'coffer app create', asked for or piped in",
     flags: {
       ...connectionFlags,
       user: { type: 'string', description: 'The user; else OS_USERNAME.', placeholder: 'NAME' },
@@ -86,6 +90,7 @@ export const commands: readonly Command[] = [
         description: "The project's domain; else Default.",
         placeholder: 'NAME',
       },
+      ...redemptionFlags,
       ...outputFlag(formats),
     },
     run,

@@ -1,7 +1,8 @@
-import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { readFile, rm, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { CofferError } from '../client/index.ts';
+import { preparePrivateFile } from './private-file.ts';
 
 /** What `coffer login` keeps: a token, and where and for whom it is good. */
 export interface StoredToken {
@@ -22,18 +23,12 @@ export function tokenPath(env: Readonly<Record<string, string | undefined>>): st
   return join(state, 'coffer', 'token');
 }
 
-/** Replaces the file in one step; only its owner may read it at any moment. */
 export async function writeStoredToken(path: string, stored: StoredToken): Promise<void> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  const temporary = `${path}.${process.pid}`;
-  await rm(temporary, { force: true });
-  const file = await open(temporary, 'wx', 0o600);
-  try {
-    await file.writeFile(`${JSON.stringify(stored)}\n`);
-  } finally {
-    await file.close();
-  }
-  await rename(temporary, path);
+  await (await preparePrivateFile(path)).write(`${JSON.stringify(stored)}\n`);
+}
+
+export async function deleteStoredToken(path: string): Promise<void> {
+  await rm(path, { force: true });
 }
 
 /** The token of the last login, or undefined when there is none or it has ended. */

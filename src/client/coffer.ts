@@ -1,4 +1,10 @@
-import { type CredentialProvider, type Credentials, environmentProvider } from './credentials.ts';
+import { credentialFileProvider } from './credential-file.ts';
+import {
+  type CredentialProvider,
+  type Credentials,
+  environmentProvider,
+  providerChain,
+} from './credentials.ts';
 import { Secrets } from './secrets.ts';
 import { SecretValue } from './secret-value.ts';
 import { type CallOptions, Session } from './session.ts';
@@ -13,7 +19,10 @@ export interface CofferOptions extends TransportOptions {
    * credentials.
    */
   url?: string | undefined;
-  /** Credentials, or what gives them at each login. The environment when left out: `OS_*`, `COFFER_URL`. */
+  /**
+   * Credentials, or what gives them at each login. When left out the environment (`OS_*`, `COFFER_URL`), then
+   * the credential file.
+   */
   credentials?: Credentials | CredentialProvider | undefined;
   /** Allows plain http to a machine other than this one: tokens and secrets then travel in clear. */
   allowInsecure?: boolean | undefined;
@@ -49,7 +58,7 @@ export interface TokenDescription {
 }
 
 function providerOf(options: CofferOptions): CredentialProvider {
-  const given = options.credentials ?? environmentProvider();
+  const given = options.credentials ?? providerChain(environmentProvider(), credentialFileProvider());
   const { url, allowInsecure } = options;
   const override = {
     ...(url !== undefined && { url }),

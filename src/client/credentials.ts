@@ -117,7 +117,8 @@ export function credentialsFromEnvironment(env: Environment): Credentials | unde
 }
 
 /**
- * The provider of `process.env`, read anew at each login; the one used when `Coffer` is given no credentials.
+ * The provider of `process.env`, read anew at each login; the first one used when `Coffer` is given no
+ * credentials.
  */
 export function environmentProvider(env?: Environment): CredentialProvider {
   return () => credentialsFromEnvironment(env ?? globalThis.process?.env ?? {});

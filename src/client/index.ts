@@ -14,6 +14,8 @@ export {
   providerChain,
   type TokenCredentials,
 } from './credentials.ts';
+export { credentialFileProvider, credentialsFromFile } from './credential-file.ts';
+export { type RedeemedCredentials, redeemCode, type RedemptionOptions } from './redemption.ts';
 export type { SecretMetadata } from './metadata.ts';
 export type {
   NewSecret,

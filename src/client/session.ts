@@ -49,7 +49,7 @@ export class Session {
   async #logIn(): Promise<Login> {
     const credentials = await this.#provider({ rejected: this.#rejected });
     if (credentials === undefined) {
-      const how = 'set OS_AUTH_URL, OS_USERNAME, OS_PASSWORD and OS_PROJECT_NAME, or give credentials';
+      const how = 'set OS_AUTH_URL, OS_USERNAME, OS_PASSWORD and OS_PROJECT_NAME, or redeem a code';
       throw new CofferError(this.#rejected ? 'unauthorized' : 'configuration', `no credentials; ${how}`);
     }
     const login = await logIn(credentials, this.#transport);
