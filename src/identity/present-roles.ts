@@ -1,6 +1,7 @@
 import { createRevisionMemory } from '../db/revisions.ts';
 import { expandRoles } from '../policy/actor.ts';
-import { type IdentityParts, readRights } from './rights.ts';
+import type { IdentityParts } from './rights.ts';
+import { readTokenRights } from './token-rights.ts';
 
 /** Who asked for work that is done later. */
 interface Submitter {
@@ -9,13 +10,16 @@ interface Submitter {
   credentialId: string | null;
 }
 
-/** The roles that somebody has in a project now, without a token; none for who is gone or disabled. */
+/**
+ * The roles that somebody has in a project now, without a token, and of an application credential what it
+ * gives; none for who is gone, disabled or ended.
+ */
 export function createPresentRoles(parts: IdentityParts): (submitter: Submitter) => Promise<string[]> {
   const memory = createRevisionMemory();
   return async ({ userId, projectId, credentialId }) => {
-    const rights = await readRights(parts, memory, userId, { kind: 'project', id: projectId });
-    // Nobody has an application credential yet.
-    if (rights === undefined || credentialId !== null) return [];
-    return expandRoles(rights.roles.map(({ name }) => name));
+    const scope = { kind: 'project', id: projectId } as const;
+    const origin = credentialId === null ? {} : { app: credentialId };
+    const rights = await readTokenRights(parts, memory, userId, scope, origin);
+    return expandRoles(rights?.roles.map(({ name }) => name) ?? []);
   };
 }

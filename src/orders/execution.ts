@@ -127,7 +127,10 @@ async function produce(
     credentialId: credential_id,
     roles: decodeRoles(roles),
   };
-  const caller = callerOf(submitter, await rolesNow(submitter), lease);
+  const now = await rolesNow(submitter);
+  // Never more than it was submitted with, whatever its creator was given since.
+  const rolesLeft = submitter.roles.filter((role) => now.includes(role));
+  const caller = callerOf(submitter, rolesLeft, lease);
   let material: Material | undefined;
   await operate(coffer, caller, {
     action: 'orders:post',
