@@ -12,6 +12,7 @@ import { createHttpServer } from '../../src/http/server.ts';
 import { Keyring } from '../../src/keyring/keyring.ts';
 import { createSoftwareBackend } from '../../src/keyring/software-backend.ts';
 import { createStores } from '../../src/keyring/stores.ts';
+import { registerOrderRoutes } from '../../src/orders/routes.ts';
 import type { Actor } from '../../src/policy/actor.ts';
 import type { RuleSetName } from '../../src/policy/can.ts';
 import { registerMetadataRoutes } from '../../src/secrets/metadata-routes.ts';
@@ -93,6 +94,7 @@ export async function startKeyManager(rules: RuleSetName = 'stock'): Promise<Key
   registerAclRoutes(app, coffer, containerAcls);
   registerConsumerRoutes(app, coffer, consumersOfContainers);
   registerConsumerRoutes(app, coffer, consumersOfSecrets);
+  registerOrderRoutes(app, coffer);
   const base = await app.listen({ host: '127.0.0.1', port: 0 });
   return {
     publicUrl,

@@ -23,9 +23,13 @@ export function tamperableColumns(table: SealedTable): Map<string, ColumnType> {
   return new Map(names.map((name) => [name, types.get(name) ?? 'bytea']));
 }
 
+const NO_ID = '00000000-0000-4000-8000-000000000000';
+
 /** A value that differs in one bit, or in as little as the type allows; something, where there was NULL. */
 const FLIPPED: Record<ColumnType, (name: string) => string> = {
-  uuid: (name) => `overlay(${name}::text placing translate(substr(${name}::text, 1, 1),
+  uuid: (
+    name,
+  ) => `overlay(coalesce(${name}::text, '${NO_ID}') placing translate(substr(coalesce(${name}::text, '${NO_ID}'), 1, 1),
     '0123456789abcdef', '1032547698badcfe') from 1 for 1)::uuid`,
   text: (name) => `coalesce(chr(ascii(nullif(${name}, '')) # 1) || substr(${name}, 2), 'x')`,
   bytea: (name) => `CASE WHEN ${name} IS NULL OR ${name} = '' THEN '\\x01'::bytea

@@ -26,8 +26,8 @@ export interface Stage {
 
 export const PLAINTEXT = /plaintext-[a-z]+-9c1f4e/;
 
-export async function setStage(): Promise<Stage> {
-  const coffer = await startCoffer();
+export async function setStage(env: Record<string, string> = {}): Promise<Stage> {
+  const coffer = await startCoffer({ env });
   const alice = await coffer.person(['creator'], 'alpha');
   const bob = await coffer.person(['admin'], 'beta');
   const carol = await coffer.person(['audit'], 'alpha');

@@ -1,7 +1,7 @@
 import type { Db, Queryable, Statement } from '../../src/db/open.ts';
 
 /** A worker that was killed: nothing it does reaches the database any more. */
-export class Death extends Error {}
+class Death extends Error {}
 
 export interface Fate {
   /** The call at which it comes, from 1. */
