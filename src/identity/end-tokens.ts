@@ -18,7 +18,7 @@ export async function endTokensOfProject(parts: IdentityParts, projectId: string
   await endTokens(parts, 'projects', async () => await getProjectById(parts, projectId));
 }
 
-/** Ends all that an application credential gave on every server within 5 s. @throws CofferError `not_found`. */
+/** Ends all tokens of an application credential within 5 s. @throws CofferError `not_found`. */
 export async function endTokensOfApplication(parts: IdentityParts, id: string): Promise<void> {
   await endTokens(parts, 'application_credentials', async () => {
     const row = await findCredential(parts.db, id);

@@ -14,7 +14,7 @@ import { getProject, REVOKED } from './administration.ts';
 import { originOf, type TokenClaims, type TokenOrigin } from './claims.ts';
 import { createExchange } from './federation/exchange.ts';
 import type { WorkloadProof } from './federation/workloads.ts';
-import type { LoginRequest, WantedScope } from './keystone-requests.ts';
+import { DEFAULT_DOMAIN, type LoginRequest, type WantedScope } from './keystone-requests.ts';
 import { type LoginAttempt, type LoginOrigin, recordedLogin } from './login-attempt.ts';
 import { createPasswordLogin, type PasswordLogin } from './password-login.ts';
 import { listRoles } from './queries.ts';
@@ -38,6 +38,13 @@ export interface Accounts {
 
 export type IssuedToken = SignedToken & KnownToken;
 
+/** What a user's tokens may be scoped to. */
+export interface Scopes {
+  projects: ProjectRow[];
+  hasDomain: boolean;
+  hasSystem: boolean;
+}
+
 export interface IdentityOptions {
   tokenTtlSeconds: number;
   /** Key sets of every issuer may be at private addresses. */
@@ -50,19 +57,25 @@ export interface Identity {
   login(request: LoginRequest, origin: LoginOrigin): Promise<IssuedToken>;
   /** A token for the bearer of a JWT of an issuer, in its project or without a scope. */
   exchange(proof: WorkloadProof, scope: 'project' | 'unscoped', requestId: string): Promise<IssuedToken>;
-  /** @throws CofferError `not_found` for a token that is not valid. */
-  describe(token: string): Promise<KnownToken>;
+  /**
+   * One that ended within the last day may be asked for too.
+   *
+   * @throws CofferError `not_found` for a token that is not valid.
+   */
+  describe(token: string, options: { allowExpired: boolean }): Promise<KnownToken>;
   /** Ends a token before its time, and with a first one all that came of it, on every server within 5 s. */
   revoke(claims: TokenClaims): Promise<void>;
   /** Those whose rows verify. */
   listRoles(): Promise<RoleRow[]>;
-  /** The projects in which the user has a role. */
-  listProjects(userId: string): Promise<ProjectRow[]>;
+  /** Where the user has a role. */
+  listScopes(userId: string): Promise<Scopes>;
   verificationKeys(): readonly SigningKey[];
   close(): Promise<void>;
 }
 
 const READ_EVERY_MS = 2_000;
+/** How long after its end a token may still be described; its revocation is remembered for as long. */
+const EXPIRED_SECONDS_MAX = 24 * 3_600;
 
 /** Log-in, tokens and the rights behind them. Reads keys and revocations before it returns. */
 export async function openIdentity(coffer: Coffer, options: IdentityOptions): Promise<Identity> {
@@ -107,9 +120,9 @@ export async function openIdentity(coffer: Coffer, options: IdentityOptions): Pr
       return await recordedLogin(coffer, origin, method, async (attempt) => await logIn(request, attempt));
     },
     exchange: createExchange(coffer, memory, sessions, options),
-    describe: async (token) => {
+    describe: async (token, { allowExpired }) => {
       try {
-        const claims = await sessions.verify(token);
+        const claims = await sessions.verify(token, allowExpired ? EXPIRED_SECONDS_MAX : 0);
         return { claims, rights: (await actors.find(claims)).rights };
       } catch (error) {
         if (!(error instanceof CofferError && error.code === 'unauthorized')) throw error;
@@ -120,7 +133,7 @@ export async function openIdentity(coffer: Coffer, options: IdentityOptions): Pr
       if ((await sessions.revoke(claims)) === 'all') actors.forget();
     },
     listRoles: async () => await listGenuineRoles(coffer),
-    listProjects: async (userId) => await listProjectsOf(coffer, userId),
+    listScopes: async (userId) => await listScopesOf(coffer, userId),
     verificationKeys: () => sessions.verificationKeys(),
     close: stop,
   };
@@ -222,17 +235,23 @@ async function listGenuineRoles({ db, keyring, integrityViolations }: Coffer): P
   return (await Promise.all(opened)).flat();
 }
 
-async function listProjectsOf(parts: IdentityParts, userId: string): Promise<ProjectRow[]> {
-  const known = await readUser(parts, userId, null);
-  const ids = (known?.assignments ?? [])
+async function listScopesOf(parts: IdentityParts, userId: string): Promise<Scopes> {
+  const assignments = (await readUser(parts, userId, null))?.assignments ?? [];
+  const ids = assignments
     .filter(({ scope_kind }) => scope_kind === 'project')
     .map(({ scope_id }) => scope_id);
   const projects = await Promise.all(
     [...new Set(ids)].map(async (id) => await parts.keyring.findProject(id)),
   );
-  return projects.flatMap((project) =>
-    project?.enabled === true && project.deleted === null ? [project] : [],
-  );
+  return {
+    projects: projects.flatMap((project) =>
+      project?.enabled === true && project.deleted === null ? [project] : [],
+    ),
+    hasDomain: assignments.some(
+      ({ scope_kind, scope_id }) => scope_kind === 'domain' && scope_id === DEFAULT_DOMAIN.id,
+    ),
+    hasSystem: assignments.some(({ scope_kind }) => scope_kind === 'system'),
+  };
 }
 
 function refused(): CofferError {

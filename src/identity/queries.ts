@@ -199,12 +199,13 @@ export async function listSigningKeys(db: Queryable): Promise<FoundSigningKey[]>
   return rows;
 }
 
-/** Tokens that have not ended and were revoked in the last `seconds`, or ever, for null. */
+/** Tokens that did not end before yesterday and were revoked in the last `seconds`, or ever, for null. */
 export async function listRevokedTokens(db: Queryable, seconds: number | null): Promise<RevokedTokenRow[]> {
   const { rows } = await db.query<RevokedTokenRow>({
     name: 'revoked-tokens',
     text: `SELECT ${columns('revoked_tokens')} FROM revoked_tokens
-      WHERE expires > now() AND ($1::float8 IS NULL OR created > now() - make_interval(secs => $1))`,
+      WHERE expires > now() - interval '1 day'
+        AND ($1::float8 IS NULL OR created > now() - make_interval(secs => $1))`,
     values: [seconds],
   });
   return rows;
@@ -220,13 +221,11 @@ export async function countRevocations(db: Queryable, userId: string): Promise<n
   return Number(rows[0]?.count ?? 0);
 }
 
-/**
- * A token that ended is refused for that: a day later, whatever the clocks, nothing rests on its revocation.
- */
+/** Two days after a token ended, whatever the clocks, nothing rests on its revocation. */
 export async function deleteEndedRevocations(db: Queryable): Promise<void> {
   await db.query({
     name: 'delete-ended-revocations',
-    text: `DELETE FROM revoked_tokens WHERE expires < now() - interval '1 day'`,
+    text: `DELETE FROM revoked_tokens WHERE expires < now() - interval '2 days'`,
     values: [],
   });
 }

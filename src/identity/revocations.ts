@@ -13,6 +13,7 @@ export interface Revocations {
 }
 
 const STALE_AFTER_MS = 10_000;
+const DAY_MS = 24 * 60 * 60_000;
 /**
  * Between, only what is new is read: whoever revokes token after token must not make every reading longer.
  */
@@ -43,8 +44,9 @@ export async function openRevocations(parts: IdentityParts): Promise<Revocations
     readAt = started;
     if (!isWhole) return;
     wholeReadAt = started;
-    const now = parts.clock.now().getTime();
-    for (const [jti, end] of ends) if (end < now) ends.delete(jti);
+    // One that ended is still described to who asks for such, for a day.
+    const past = parts.clock.now().getTime() - DAY_MS;
+    for (const [jti, end] of ends) if (end < past) ends.delete(jti);
     await deleteEndedRevocations(parts.db);
     await deleteOldLoginFailures(parts.db);
   };

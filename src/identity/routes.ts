@@ -6,8 +6,9 @@ import { CofferError } from '../errors.ts';
 import { readJson } from '../http/body.ts';
 import { callerOf } from '../http/caller.ts';
 import type { Identity, KnownToken } from './identity.ts';
-import { DEFAULT_DOMAIN, parseLogin } from './keystone-requests.ts';
+import { parseLogin } from './keystone-requests.ts';
 import { formatCatalog, formatToken, formatVersion } from './keystone-wire.ts';
+import { registerScopes } from './scope-routes.ts';
 
 const TOKENS = '/identity/v3/auth/tokens';
 type Query = Record<string, string>;
@@ -15,36 +16,7 @@ type Query = Record<string, string>;
 export function registerIdentityRoutes(app: FastifyInstance, coffer: Coffer, identity: Identity): void {
   registerDiscovery(app, coffer.publicUrl);
   registerTokens(app, coffer, identity);
-  const { publicUrl } = coffer;
-
-  app.get('/identity/v3/auth/catalog', { config: { actor: true } }, async (request) => {
-    if (request.actor.projectId === null) {
-      throw new CofferError('forbidden', 'A project-scoped token is required to produce a service catalog.');
-    }
-    return {
-      catalog: formatCatalog(coffer),
-      links: { self: `${publicUrl}/identity/v3/auth/catalog` },
-    };
-  });
-
-  app.get('/identity/v3/auth/projects', { config: { actor: true } }, async (request) => {
-    const projects = await identity.listProjects(request.actor.userId);
-    return {
-      projects: projects.map(({ id, name, description, enabled }) => ({
-        id,
-        name,
-        description: description ?? '',
-        enabled,
-        domain_id: DEFAULT_DOMAIN.id,
-        parent_id: DEFAULT_DOMAIN.id,
-        is_domain: false,
-        tags: [],
-        options: {},
-        links: { self: `${publicUrl}/identity/v3/projects/${id}` },
-      })),
-      links: { self: `${publicUrl}/identity/v3/auth/projects`, previous: null, next: null },
-    };
-  });
+  registerScopes(app, coffer, identity);
 
   // RFC 7517; for whoever wants to verify tokens without asking.
   app.get('/identity/jwks', { config: { public: true } }, async (_request, reply) => {
@@ -83,28 +55,36 @@ function registerTokens(app: FastifyInstance, coffer: Coffer, identity: Identity
   });
 
   /** The token in question, for whoever may know of it. */
-  const openSubject = async (request: FastifyRequest, action: SubjectAction): Promise<Subject> => {
+  const openSubject = async (
+    request: FastifyRequest,
+    action: SubjectAction,
+    options: { allowExpired: boolean },
+  ): Promise<Subject> => {
     const token = request.headers['x-subject-token'];
     if (typeof token !== 'string' || token === '')
       throw new CofferError('not_found', 'No token in the request');
-    const known = await identity.describe(token);
+    const known = await identity.describe(token, options);
     requireRight(coffer, request, action, known);
     return { token, known };
   };
 
   app.get<{ Querystring: Query }>(TOKENS, { config: { actor: true } }, async (request, reply) => {
-    const { token, known } = await openSubject(request, 'identity:validate_token');
+    const { token, known } = await openSubject(
+      request,
+      'identity:validate_token',
+      expiredAsked(request.query),
+    );
     reply.header('x-subject-token', token).header('vary', 'X-Auth-Token');
     return await describe(known, request.query);
   });
 
-  app.head(TOKENS, { config: { actor: true } }, async (request, reply) => {
-    const { token } = await openSubject(request, 'identity:check_token');
+  app.head<{ Querystring: Query }>(TOKENS, { config: { actor: true } }, async (request, reply) => {
+    const { token } = await openSubject(request, 'identity:check_token', expiredAsked(request.query));
     return await reply.header('x-subject-token', token).header('vary', 'X-Auth-Token').send();
   });
 
   app.delete(TOKENS, { config: { actor: true } }, async (request, reply) => {
-    const { known } = await openSubject(request, 'identity:revoke_token');
+    const { known } = await openSubject(request, 'identity:revoke_token', { allowExpired: false });
     await identity.revoke(known.claims);
     return await reply.code(204).send();
   });
@@ -117,9 +97,14 @@ interface Subject {
   known: KnownToken;
 }
 
+/** Of a service that goes on with what its user began. */
+function expiredAsked({ allow_expired: asked = '' }: Query): { allowExpired: boolean } {
+  return { allowExpired: ['1', 't', 'true', 'on', 'y', 'yes'].includes(asked.toLowerCase()) };
+}
+
 /**
- * Whoever validates for others (keystonemiddleware) does so as an administrator; all others see their own
- * tokens.
+ * Whoever validates for others (keystonemiddleware) does so as an administrator, or as a reader of the
+ * system; all others see their own tokens.
  */
 function requireRight(
   coffer: Coffer,
@@ -128,7 +113,11 @@ function requireRight(
   known: KnownToken,
 ): void {
   const { actor } = request;
-  const allowed = actor.userId === known.rights.user.id || actor.roles.includes('admin');
+  const isSystemReader = actor.scope === 'system' && actor.roles.includes('reader');
+  const allowed =
+    actor.userId === known.rights.user.id ||
+    actor.roles.includes('admin') ||
+    (isSystemReader && action !== 'identity:revoke_token');
   recordDecision(coffer.log, callerOf(request), {
     action,
     allowed,

@@ -19,7 +19,7 @@ export interface Sessions {
   /** A token of another, `parent`, never outlives it, and has its origin. */
   issue(rights: Rights, method: string, parent: TokenClaims | undefined, first?: FirstToken): SignedToken;
   /** @throws CofferError `unauthorized`; `unavailable` when revocations are not known. */
-  verify(token: string): Promise<TokenClaims>;
+  verify(token: string, expiredSecondsMax?: number): Promise<TokenClaims>;
   /**
    * Ends a token, and with a first one all that came of it. Past so many of one user it ends all of the user
    * or of the application credential.
@@ -71,8 +71,8 @@ export async function openSessions(
       };
       return tokens.sign(keys.current(), claims, parent);
     },
-    verify: async (token) => {
-      const claims = await verifyWithNewKeys(token);
+    verify: async (token, expiredSecondsMax) => {
+      const claims = await verifyWithNewKeys(token, expiredSecondsMax);
       // With the first token of a chain goes all of the chain, as in Keystone.
       const ids = [claims.jti, ...claims.audit_ids];
       if (ids.some((id) => revocations.isRevoked(id))) {
@@ -99,15 +99,15 @@ export async function openSessions(
 
 /** For a token of an unknown key they are read again: another server may have made one. */
 function createVerification(tokens: Tokens, keys: SigningKeys, clock: Clock) {
-  return async (token: string): Promise<TokenClaims> => {
+  return async (token: string, expiredSecondsMax = 0): Promise<TokenClaims> => {
     try {
-      return tokens.verify(token, clock.now());
+      return tokens.verify(token, clock.now(), expiredSecondsMax);
     } catch (error) {
       if (!(error instanceof CofferError && error.code === 'unauthorized')) throw error;
       const id = tokens.keyIdOf(token);
       if (keys.find(id) !== undefined) throw error;
       await keys.refreshFor(id);
-      return tokens.verify(token, clock.now());
+      return tokens.verify(token, clock.now(), expiredSecondsMax);
     }
   };
 }

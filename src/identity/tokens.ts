@@ -18,8 +18,12 @@ export interface Tokens {
     claims: Omit<TokenClaims, 'iss' | 'aud' | 'jti' | 'audit_ids'>,
     parent?: TokenClaims,
   ): SignedToken;
-  /** @throws CofferError `unauthorized` for any token that is not one of ours, whole and in its time. */
-  verify(token: string, now: Date): TokenClaims;
+  /**
+   * With `expiredSecondsMax` its end may be that long ago.
+   *
+   * @throws CofferError `unauthorized` for any token that is not one of ours, whole and in its time.
+   */
+  verify(token: string, now: Date, expiredSecondsMax?: number): TokenClaims;
   /** The key that it names. @throws CofferError `unauthorized` for what is not of our form. */
   keyIdOf(token: string): string;
 }
@@ -89,12 +93,12 @@ export function createTokens(
       if (token.length > TOKEN_BYTES_MAX) throw new Error('a token is longer than it may be');
       return { token, claims };
     },
-    verify: (token, now) => {
+    verify: (token, now, expiredSecondsMax = 0) => {
       const known = verified.get(token) ?? verifySignature(token);
       const { claims, keyId } = known;
       const seconds = now.getTime() / 1000;
       const key = findKey(keyId);
-      const isInTime = claims.exp > seconds && claims.iat <= seconds + CLOCK_SKEW_SECONDS;
+      const isInTime = claims.exp + expiredSecondsMax > seconds && claims.iat <= seconds + CLOCK_SKEW_SECONDS;
       if (!isInTime || key === undefined || key.notAfter <= now) {
         verified.delete(token);
         throw refused();

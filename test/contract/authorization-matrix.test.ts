@@ -53,6 +53,8 @@ const MATRIX: Record<string, number[]> = {
   'GET /identity/v3/users/{userId}/access_rules/{id}': [401, 403, 403, 403, 404, 403, 404, 404],
   'DELETE /identity/v3/users/{userId}/access_rules/{id}': [401, 403, 403, 403, 404, 403, 404, 404],
   'GET /identity/v3/auth/projects': [401, 200, 200, 200, 200, 200, 200, 200],
+  'GET /identity/v3/auth/domains': [401, 200, 200, 200, 200, 200, 200, 200],
+  'GET /identity/v3/auth/system': [401, 200, 200, 200, 200, 200, 200, 200],
   ...MANAGEMENT,
   // 415 and 404: the right is there, what was sent or asked for is not.
   'POST /v1/secrets': [401, 403, 403, 403, 415, 415, 415, 415],

@@ -1,4 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createRevisionMemory } from '../../src/db/revisions.ts';
+import { readRights } from '../../src/identity/rights.ts';
+import { openSessions } from '../../src/identity/sessions.ts';
 import { type Person, type StartedCoffer, startCoffer } from '../harness/start-coffer.ts';
 import { grant, withdrawAll } from '../identity/scoped-roles.ts';
 import type { Reply } from './raw-http.ts';
@@ -25,16 +28,17 @@ async function rescope(token: string, scope: unknown): Promise<Reply> {
   return await coffer.stranger.post(TOKENS, { auth });
 }
 
-describe('a token for a domain or the system', () => {
-  afterAll(async () => await coffer.stop());
-  beforeAll(async () => {
-    coffer = await startCoffer();
-    holder = await coffer.person(['creator'], 'demo');
-    reader = await coffer.person(['creator'], 'demo');
-    await grant(coffer, reader.userId, 'system', 'reader');
-    await grant(coffer, reader.userId, 'domain', 'admin');
-  });
 
+beforeAll(async () => {
+  coffer = await startCoffer();
+  holder = await coffer.person(['creator'], 'demo');
+  reader = await coffer.person(['creator'], 'demo');
+  await grant(coffer, reader.userId, 'system', 'reader');
+  await grant(coffer, reader.userId, 'domain', 'admin');
+});
+afterAll(async () => await coffer.stop());
+
+describe('a token for a domain or the system', () => {
   it('is given to who has a role there, and says what it is for', async () => {
     const forSystem = await logIn(userOf(reader), system);
     const forDomain = await logIn(userOf(reader), { domain });
@@ -88,5 +92,85 @@ describe('a token for a domain or the system', () => {
     await expect
       .poll(async () => (await coffer.stranger.get(TOKENS, own)).status, { timeout: 5_500 })
       .toBe(401);
+  });
+});
+
+describe('what a user may be scoped to', () => {
+  const AUTH = '/identity/v3/auth';
+
+  it('is listed with links, in every scope of the token', async () => {
+    const base = `${coffer.url}/identity/v3`;
+    for (const scope of [project, system, domainScope, 'unscoped']) {
+      const own = { headers: { 'x-auth-token': tokenOf(await logIn(userOf(reader), scope)) } };
+      const [projects, domains, everything] = await Promise.all(
+        ['projects', 'domains', 'system'].map(
+          async (what) => (await coffer.stranger.get(`${AUTH}/${what}`, own)).json,
+        ),
+      );
+      expect(projects.projects).toMatchObject([
+        { id: reader.projectId, domain_id: 'default', enabled: true },
+      ]);
+      expect(projects.projects[0].links.self).toBe(`${base}/projects/${reader.projectId}`);
+      expect(projects.links).toEqual({ self: `${base}/auth/projects`, previous: null, next: null });
+      expect(domains.domains).toMatchObject([{ id: 'default', name: 'Default', enabled: true }]);
+      expect(domains.links.self).toBe(`${base}/auth/domains`);
+      expect(everything).toEqual({ system: [{ all: true }], links: { self: `${base}/auth/system` } });
+    }
+  });
+
+  it('is nothing where there is no role', async () => {
+    expect((await holder.client.get(`${AUTH}/domains`)).json.domains).toEqual([]);
+    expect((await holder.client.get(`${AUTH}/system`)).json.system).toEqual([]);
+  });
+
+  it('has a catalog for a project alone', async () => {
+    for (const [scope, status] of [
+      [project, 200],
+      [system, 403],
+      [domainScope, 403],
+    ] as const) {
+      const own = { headers: { 'x-auth-token': tokenOf(await logIn(userOf(reader), scope)) } };
+      expect((await coffer.stranger.get(`${AUTH}/catalog`, own)).status).toBe(status);
+    }
+  });
+});
+
+describe("another user's token", () => {
+  it('is described to a reader of the system, and revoked by an administrator alone', async () => {
+    const asks = async (method: string, token: string) => {
+      const headers = { 'x-auth-token': token, 'x-subject-token': holder.token };
+      return (await coffer.stranger.send(method, TOKENS, { headers })).status;
+    };
+    const forSystem = tokenOf(await logIn(userOf(reader), system));
+    const forProject = tokenOf(await logIn(userOf(reader), project));
+    for (const method of ['GET', 'HEAD']) {
+      expect([await asks(method, forSystem), await asks(method, forProject)]).toEqual([200, 403]);
+    }
+    expect([await asks('DELETE', forSystem), await asks('DELETE', forProject)]).toEqual([403, 403]);
+    expect((await holder.client.get('/v1/secrets')).status).toBe(200);
+  });
+});
+
+describe('a token that ended', () => {
+  it('is described to who asks for such, unless it was revoked, and gives no right', async () => {
+    const { coffer: parts } = coffer.server;
+    const scope = { kind: 'project', id: holder.projectId } as const;
+    const rights = await readRights(parts, createRevisionMemory(), holder.userId, scope);
+    const sessions = await openSessions(parts, 1, createRevisionMemory());
+    if (rights === undefined) throw new Error('no rights');
+    const [token, revoked] = [1, 2].map(() => sessions.issue(rights, 'password', undefined).token) as [
+      string,
+      string,
+    ];
+    const about = (subject: string) => ({ headers: { 'x-subject-token': subject } });
+    expect((await holder.client.delete(TOKENS, about(revoked))).status).toBe(204);
+    await expect.poll(async () => (await holder.client.get(TOKENS, about(token))).status).toBe(404);
+    const ended = await holder.client.get(`${TOKENS}?allow_expired=1`, about(token));
+    expect([ended.status, ended.json.token.user.id]).toEqual([200, holder.userId]);
+    expect((await holder.client.get(`${TOKENS}?allow_expired=true`, about(revoked))).status).toBe(404);
+    expect((await holder.client.get(`${TOKENS}?allow_expired=0`, about(token))).status).toBe(404);
+    expect((await holder.client.delete(`${TOKENS}?allow_expired=1`, about(token))).status).toBe(404);
+    const own = { headers: { 'x-auth-token': token, 'x-subject-token': token } };
+    expect((await coffer.stranger.get(`${TOKENS}?allow_expired=1`, own)).status).toBe(401);
   });
 });
