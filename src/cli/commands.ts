@@ -18,6 +18,7 @@ export const nouns: Readonly<Record<string, () => Promise<CommandModule>>> = {
   app: () => import('./app.ts'),
   issuer: () => import('./issuer.ts'),
   user: () => import('./user.ts'),
+  role: () => import('./role.ts'),
   token: () => import('./token.ts'),
   'signing-key': () => import('./signing-key.ts'),
 };

@@ -1,11 +1,16 @@
+import type { UserRow } from '../db/schema.ts';
 import { type Command, listFlag, stringFlag, UsageError } from './command.ts';
 import { exitCodes } from './exit-codes.ts';
 import { readNewPassword } from './hidden-input.ts';
-import { chooseFormat, type Format, formatOne, outputFlag } from './output.ts';
+import { oneName, resolveUser, withManagement } from './operator.ts';
+import { chooseFormat, type Format, formatList, formatOne, outputFlag } from './output.ts';
 import { installationFlags } from './setting-flags.ts';
+import { changes } from './user-changes.ts';
+import { describeUser } from './user-description.ts';
 import { withInstallation } from './with-installation.ts';
 
 const formats: readonly Format[] = ['table', 'json', 'yaml', 'env', 'raw'];
+const listFormats: readonly Format[] = ['table', 'json', 'yaml', 'raw'];
 
 const create: Command = {
   name: 'user create',
@@ -61,4 +66,45 @@ const create: Command = {
   },
 };
 
-export const commands: readonly Command[] = [create];
+const list: Command = {
+  name: 'user list',
+  summary: 'List the users.',
+  usage: '[flags]',
+  example: 'coffer user list -o json',
+  flags: { ...outputFlag(listFormats), ...installationFlags },
+  run: async (context) => {
+    if (context.positionals.length > 0) throw new UsageError('user list: takes flags alone');
+    const format = chooseFormat(context, listFormats);
+    return await withManagement(context, async (management) => {
+      const { LIST_MAX } = await import('../identity/management/filters.ts');
+      const { listUsers } = await import('../identity/management/users.ts');
+      const users: UserRow[] = [];
+      for (let marker: string | undefined = ''; marker !== undefined; ) {
+        const page = await listUsers(management, { limit: LIST_MAX, marker });
+        users.push(...page.rows);
+        marker = page.next;
+      }
+      const fields = users.map(describeUser).sort((a, b) => (String(a['name']) < String(b['name']) ? -1 : 1));
+      context.stdout.write(formatList(fields, ['id', 'name', 'enabled', 'email'], format));
+      return exitCodes.done;
+    });
+  },
+};
+
+const show: Command = {
+  name: 'user show',
+  summary: 'Show a user. For the roles: coffer role assignments --user NAME.',
+  usage: 'NAME [flags]',
+  example: 'coffer user show ada',
+  flags: { ...outputFlag(formats), ...installationFlags },
+  run: async (context) => {
+    const name = oneName(context, 'user show');
+    const format = chooseFormat(context, formats);
+    return await withManagement(context, async (management) => {
+      context.stdout.write(formatOne(describeUser(await resolveUser(management, name)), format));
+      return exitCodes.done;
+    });
+  },
+};
+
+export const commands: readonly Command[] = [create, list, show, ...changes];
