@@ -27,6 +27,7 @@ const allowed = {
   operation: ['coffer', 'policy', 'audit', 'db'],
   http: ['policy', 'coffer', 'audit', 'identity/token'],
   projects: ['coffer', 'keyring', 'db'],
+  rotation: ['coffer', 'keyring', 'db'],
   identity: ['operation', 'coffer', 'policy', 'audit', 'keyring', 'db', 'crypto', 'http', 'projects'],
   health: ['http', 'coffer', 'policy', 'db', 'keyring'],
   config: ['policy'],

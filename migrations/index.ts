@@ -6,6 +6,7 @@ import { containers } from './0006_containers.ts';
 import { orders } from './0007_orders.ts';
 import { storesAndQuotas } from './0008_stores_and_quotas.ts';
 import { revocations } from './0009_revocations.ts';
+import { rotation } from './0010_rotation.ts';
 
 export interface Migration {
   number: number;
@@ -23,4 +24,5 @@ export const MIGRATIONS: readonly Migration[] = [
   orders,
   storesAndQuotas,
   revocations,
+  rotation,
 ];

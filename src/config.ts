@@ -36,6 +36,8 @@ export interface Config {
   issuerPrivateAddresses: boolean;
   /** Whether this server runs jobs too. */
   worker: 'on' | 'off';
+  /** 0: none is too old. */
+  kekMaxAgeSeconds: number;
   purgeExpiredSeconds: number;
   purgeOrdersSeconds: number;
   connectionsMax: number;

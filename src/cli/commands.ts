@@ -13,6 +13,8 @@ export const nouns: Readonly<Record<string, () => Promise<CommandModule>>> = {
   migrate: () => import('./migrate.ts'),
   bootstrap: () => import('./bootstrap.ts'),
   keyring: () => import('./keyring.ts'),
+  kek: () => import('./kek.ts'),
+  backend: () => import('./backend.ts'),
   config: () => import('./config.ts'),
   project: () => import('./project.ts'),
   app: () => import('./app.ts'),

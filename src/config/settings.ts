@@ -193,6 +193,12 @@ export const settings = {
     default: 'on',
     parse: parse.oneOf('on', 'off'),
   }),
+  kekMaxAgeSeconds: setting({
+    name: 'COFFER_KEK_MAX_AGE',
+    description: 'A KEK older than this is rotated by the worker; `0` leaves that to `coffer kek rotate`.',
+    default: '0',
+    parse: parse.duration,
+  }),
   purgeExpiredSeconds: setting({
     name: 'COFFER_PURGE_EXPIRED',
     description: 'How long after its end a secret is destroyed; 0 keeps it.',

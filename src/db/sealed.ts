@@ -235,6 +235,49 @@ export async function swapRow<T extends SealedTable>(
   if (rowCount !== 1) throw new StaleRow();
 }
 
+/** A row as it was read, and as it is to be; sealed already. */
+export interface Change<T extends SealedTable> {
+  old: SealedRows[T];
+  next: SealedRows[T];
+}
+
+/**
+ * Writes many rows of one project over what was read, in one statement, as long as the epoch that they move
+ * to still counts. A row that changed or went meanwhile is left as it is. Gives the number of those written.
+ */
+export async function moveRows<T extends SealedTable>(
+  db: Queryable,
+  table: T,
+  projectId: string,
+  epoch: bigint,
+  changes: readonly Change<T>[],
+): Promise<number> {
+  if (changes.length === 0) return 0;
+  const types = new Map<string, string>(LAYOUTS[table].flatMap((layout) => layout.columns));
+  const names = MOVED.filter((name) => name === 'seal' || types.has(name));
+  const column = (name: string) => changes.map(({ next }) => (next as unknown as Columns)[name] ?? null);
+  const arrays = names.map((name, index) => `$${index + 5}::${types.get(name) ?? 'bytea'}[]`);
+  const { rowCount } = await db.query({
+    name: `move-${table}`,
+    text: `WITH project AS (SELECT FROM projects WHERE id = $1 AND least_epoch <= $2 FOR SHARE)
+      UPDATE ${table} SET ${names.map((name) => `${name} = moved.${name}`).join(', ')}
+      FROM project, unnest($3::${types.get('id') ?? 'text'}[], $4::bytea[], ${arrays.join(', ')})
+        AS moved (id, old_seal, ${names.join(', ')})
+      WHERE ${table}.id = moved.id AND ${table}.seal = moved.old_seal`,
+    values: [
+      projectId,
+      epoch,
+      changes.map(({ old }) => old.id),
+      changes.map(({ old }) => old.seal),
+      ...names.map(column),
+    ],
+  });
+  return rowCount ?? 0;
+}
+
+/** What differs between a row under one epoch and the same row under another. */
+const MOVED = ['dek', 'epoch', 'seal'] as const;
+
 /** A row that must stay the one that was read until the transaction ends; `change` when it changes in it. */
 export interface Hold {
   table: SealedTable;

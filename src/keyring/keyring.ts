@@ -133,6 +133,32 @@ export class Keyring implements RowKeys {
     });
   }
 
+  /**
+   * Wraps the DEK of a payload under another epoch of its project: what was sealed is not decrypted. Wipes
+   * the DEK.
+   */
+  async rewrapDek(
+    kind: PayloadKind,
+    projectId: string,
+    ownerId: string,
+    { dek, from, to }: { dek: Uint8Array; from: bigint; to: bigint },
+  ): Promise<Uint8Array> {
+    const contextAt = (kekId: string, epoch: bigint): Uint8Array =>
+      dekContext(this.installationId, kind, projectId, ownerId, kekId, epoch);
+    return await this.#withEpoch(projectId, from, async (old) => {
+      const key = await old.kek.unwrap(dek, contextAt(old.kekId, from));
+      try {
+        return await this.#withEpoch(
+          projectId,
+          to,
+          async (next) => await next.kek.wrap(key, contextAt(next.kekId, to)),
+        );
+      } finally {
+        wipe(key);
+      }
+    });
+  }
+
   async withRowsKey<T>(projectId: string, epoch: bigint, use: (key: Uint8Array) => T): Promise<T> {
     return await this.#withEpoch(projectId, epoch, ({ rowsKey }) => use(rowsKey));
   }
@@ -181,9 +207,25 @@ export class Keyring implements RowKeys {
     await this.#projectEpochs.prefer(project, preferred);
   }
 
+  /**
+   * Begins the project's next epoch, in a store, or for undefined where its active KEK is: from now on is
+   * written under it. `also` writes in the same transaction.
+   *
+   * @throws StaleRow when the project is no longer what was read; StoreAway when the store is.
+   */
+  async startEpoch(
+    project: ProjectRow,
+    store: string | undefined,
+    also: (tx: Queryable) => Promise<void>,
+  ): Promise<void> {
+    await this.#projectEpochs.startNext(project, store, also);
+  }
+
   /** Destroys what the stores keep of a project's KEKs beside their rows, which are still there. */
-  async destroyKeks(projectId: string): Promise<void> {
-    for (const row of await listKeks(this.#options.db, projectId)) await destroyKek(this.#epochParts(), row);
+  async destroyKeks(projectId: string, isMeant: (epoch: bigint) => boolean = () => true): Promise<void> {
+    for (const row of await listKeks(this.#options.db, projectId)) {
+      if (isMeant(row.epoch)) await destroyKek(this.#epochParts(), row);
+    }
   }
 
   /**

@@ -95,8 +95,8 @@ export function nameMasterKey(now: Date): string {
 }
 
 /**
- * Writes a new keyring with one random master key, of a new installation or the one given, mode 0600, and syncs it to the disk. It is there whole or
- * not at all, wherever the process is killed.
+ * Writes a new keyring with one random master key, of a new installation or the one given, mode 0600, and
+ * syncs it to the disk. It is there whole or not at all, wherever the process is killed.
  *
  * @throws CofferError `configuration` when the file exists: a keyring is never overwritten; or for an id that
  * is none.

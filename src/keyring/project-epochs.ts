@@ -1,5 +1,5 @@
 import { wipe } from '../crypto/envelope.ts';
-import type { Db } from '../db/open.ts';
+import type { Db, Queryable } from '../db/open.ts';
 import type { ProjectRow } from '../db/schema.ts';
 import { insertRow, type RowKeys, sealRow, StaleRow, swapRow } from '../db/sealed.ts';
 import { CofferError, StoreAway } from '../errors.ts';
@@ -62,6 +62,20 @@ export class ProjectEpochs {
     }
   }
 
+  /** As `Keyring.startEpoch`. */
+  async startNext(
+    project: ProjectRow,
+    store: string | undefined,
+    also: (tx: Queryable) => Promise<void>,
+  ): Promise<void> {
+    const { storeOf, forgetProject } = this.#options;
+    try {
+      await this.#start(project, store ?? (await storeOf(project.id, project.active_epoch)), {}, also);
+    } finally {
+      forgetProject(project.id);
+    }
+  }
+
   /** Of many who prepare at once one wins, and all get the same row. */
   async #prepare(projectId: string, isReady: (project: ProjectRow) => Promise<boolean>): Promise<ProjectRow> {
     const { findProject, forgetProject } = this.#options;
@@ -104,7 +118,12 @@ export class ProjectEpochs {
   }
 
   /** Makes the project's next KEK, in a store, and has the project write under it. @throws StaleRow. */
-  async #start(project: ProjectRow, store: string, changes: Partial<ProjectRow>): Promise<void> {
+  async #start(
+    project: ProjectRow,
+    store: string,
+    changes: Partial<ProjectRow>,
+    also: (tx: Queryable) => Promise<void> = async () => {},
+  ): Promise<void> {
     const { db, keys, date, parts } = this.#options;
     const epoch = project.active_epoch + 1n;
     const { kekRow, rowsKey } = await makeEpoch(parts(), store, project.id, epoch, date());
@@ -115,6 +134,7 @@ export class ProjectEpochs {
     await db.transaction(async (tx) => {
       await swapRow(tx, 'projects', project, sealed);
       await insertRow(tx, 'keks', kekRow);
+      await also(tx);
     });
   }
 

@@ -13,7 +13,8 @@ interface StoreFile {
 
 /**
  * Opens keyring files as the stores that they are. All are of the installation of the first: its id is bound
- * into every key, whichever store holds it. `missingKeyId` makes the files of other stores that are not there.
+ * into every key, whichever store holds it. `missingKeyId` makes the files of other stores that are not
+ * there.
  *
  * @throws CofferError `configuration` for a file that cannot be used, or is of another installation.
  */

@@ -8,6 +8,7 @@ import { createOrderRun, type OrderWork } from '../orders/execution.ts';
 import { createOrderPurge } from '../orders/purge.ts';
 import { ORDER_JOBS } from '../orders/service.ts';
 import { createSecretPurge } from '../secrets/purge.ts';
+import { createRotationJob, KEK_ROTATION } from '../rotation/job.ts';
 import type { Job } from './job.ts';
 
 const HOUR_MS = 3_600_000;
@@ -15,13 +16,16 @@ const MINUTE_MS = 60_000;
 /** A wake is sooner; this finds the orders of servers whose wake was lost. */
 const ORDERS_EVERY_MS = 2_000;
 
+/** The old keys of a rotation go some seconds after its last row. */
+const ROTATIONS_EVERY_MS = 5_000;
+
 /** Every job of a node. */
 export function createJobs(
   coffer: Coffer,
-  config: Pick<Config, 'noauth' | 'purgeExpiredSeconds' | 'purgeOrdersSeconds'>,
+  config: Pick<Config, 'noauth' | 'purgeExpiredSeconds' | 'purgeOrdersSeconds' | 'kekMaxAgeSeconds'>,
   { countPurged }: Pick<Metrics, 'countPurged'>,
 ): readonly Job[] {
-  const { noauth, purgeExpiredSeconds, purgeOrdersSeconds } = config;
+  const { noauth, purgeExpiredSeconds, purgeOrdersSeconds, kekMaxAgeSeconds } = config;
   const purgeSecrets = createSecretPurge(coffer, purgeExpiredSeconds, () => countPurged('secrets'));
   const deleteProjects = createProjectDeletion(coffer, {
     removeRoles: async (projectId) => await removeRolesIn(coffer, projectId),
@@ -31,6 +35,7 @@ export function createJobs(
     ...orderJobs(coffer, noauth),
     { name: 'purge-secrets', everyMs: HOUR_MS, run: purgeSecrets },
     { name: 'purge-orders', everyMs: HOUR_MS, run: purgeOrders },
+    { name: KEK_ROTATION, everyMs: ROTATIONS_EVERY_MS, run: createRotationJob(coffer, kekMaxAgeSeconds) },
     { name: PROJECT_DELETION, everyMs: MINUTE_MS, run: deleteProjects },
   ];
 }

@@ -1,0 +1,44 @@
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { type StartedCoffer, startCoffer } from '../harness/start-coffer.ts';
+import { fillProject, readAll } from '../rotation/stage.ts';
+import { type Ended, runCoffer } from './run-coffer.ts';
+
+let coffer: StartedCoffer;
+
+beforeAll(async () => {
+  coffer = await startCoffer({ env: { COFFER_WORKER: 'off' } });
+});
+
+afterAll(async () => await coffer.stop());
+
+const run = async (line: string): Promise<Ended> =>
+  await runCoffer(line.split(' '), { cwd: '/tmp', stdin: '', env: coffer.env });
+
+it('rotates one project by name, and all of them, and says how far it is', async () => {
+  const person = await coffer.person(['creator'], 'shop');
+  const kept = await fillProject(person, 3);
+  const one = await run('kek rotate --project shop --rest 0');
+  expect(one).toMatchObject({ code: 0, stdout: 'Rotated the KEKs of 1 of 1 projects.\n' });
+  const lines = one.stderr.trim().split('\n');
+  expect(JSON.parse(lines.at(-1) ?? '')).toMatchObject({ progress: 'moving rows' });
+  const all = await run('kek rotate --all --rest 0');
+  // The system's own, and that of the shop.
+  expect(all).toMatchObject({ code: 0, stdout: 'Rotated the KEKs of 2 of 2 projects.\n' });
+  expect(await readAll(person, kept)).toEqual(kept.map(({ payload }) => payload));
+});
+
+it('leaves KEKs that are not old enough', async () => {
+  const { code, stdout } = await run('kek rotate --all --older-than 1d --rest 0');
+  expect([code, stdout]).toEqual([0, 'Rotated the KEKs of 0 of 0 projects.\n']);
+});
+
+it.each([
+  ['kek rotate', 64, '--project PROJECT or --all'],
+  ['kek rotate --all --project shop', 64, '--project PROJECT or --all'],
+  ['kek rotate --all --older-than never', 64, '--older-than is a time'],
+  ['kek rotate --project nowhere', 3, 'There is no project nowhere'],
+  ['backend migrate --from software --to hsm', 64, 'there is no store hsm'],
+])('refuses %s with %i', async (line, code, message) => {
+  const ended = await run(line);
+  expect([ended.code, ended.stderr]).toEqual([code, expect.stringContaining(message)]);
+});

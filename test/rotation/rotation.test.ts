@@ -1,0 +1,127 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { LAYOUTS, SYSTEM_PROJECT } from '../../src/db/layouts.ts';
+import { ENVELOPES } from '../../src/keyring/envelopes.ts';
+import { countRowsBelow, tablesOf } from '../../src/rotation/queries.ts';
+import { beginRotation } from '../../src/rotation/rotation.ts';
+import { FAULTS, failCallsOf } from '../faults/failing-calls.ts';
+import { rounds } from '../harness/rounds.ts';
+import { type Person, type StartedCoffer, startCoffer } from '../harness/start-coffer.ts';
+import { fillProject, finishRotation, type Kept, partsOf, readAll } from './stage.ts';
+
+let coffer: StartedCoffer;
+let person: Person;
+let kept: Kept[];
+
+beforeAll(async () => {
+  // The worker's own rotations would end those of the tests before they are looked at.
+  coffer = await startCoffer({ env: { COFFER_WORKER: 'off' } });
+  person = await coffer.person(['admin', 'creator'], 'rotated');
+  kept = await fillProject(person, 20);
+});
+
+afterAll(async () => await coffer.stop());
+
+async function snapshot(projectId: string): Promise<Record<string, unknown>[]> {
+  const { rows } = await coffer.installation.db.query({
+    text: 'SELECT id, revision, updated, payload_head, payload_body FROM secrets WHERE project_id = $1 ORDER BY id',
+    values: [projectId],
+  });
+  return rows;
+}
+
+async function epochs(projectId: string): Promise<bigint[]> {
+  const { rows } = await coffer.installation.db.query<{ epoch: bigint }>({
+    text: 'SELECT epoch FROM keks WHERE project_id = $1 ORDER BY epoch',
+    values: [projectId],
+  });
+  return rows.map(({ epoch }) => epoch);
+}
+
+const payloads = (): string[] => kept.map(({ payload }) => payload);
+
+describe('the rotation of a KEK', () => {
+  it('moves every row to the new one, decrypts no payload, and destroys the old one', async () => {
+    const before = await snapshot(person.projectId);
+    const { active_epoch: active } = await beginRotation(partsOf(coffer), person.projectId);
+    expect(await countRowsBelow(coffer.installation.db, person.projectId, active)).toBeGreaterThan(20);
+    expect(await finishRotation(partsOf(coffer), person.projectId)).toBe('done');
+    expect(await countRowsBelow(coffer.installation.db, person.projectId, active)).toBe(0);
+    expect(await epochs(person.projectId)).toEqual([active]);
+    expect(await snapshot(person.projectId)).toEqual(before);
+    expect(await readAll(person, kept)).toEqual(payloads());
+  });
+
+  it('of the system itself leaves users, tokens and roles as they were', async () => {
+    await beginRotation(partsOf(coffer), SYSTEM_PROJECT);
+    expect(await finishRotation(partsOf(coffer), SYSTEM_PROJECT)).toBe('done');
+    expect(await epochs(SYSTEM_PROJECT)).toHaveLength(1);
+    expect((await person.client.get('/v1/secrets')).status).toBe(200);
+    const token = await coffer.logIn(person.name, person.password, 'rotated');
+    expect(token).not.toBe('');
+    await coffer.person(['creator'], 'made-after');
+  });
+
+  it('is blocked by a row that does not verify, says so, and keeps the key that it may need', async () => {
+    const other = await coffer.person(['creator'], 'damaged');
+    const [one, two] = await fillProject(other, 2);
+    const id = one?.path.slice(-36);
+    await coffer.installation.db.query({
+      text: `UPDATE secrets SET name = 'forged' WHERE id = $1`,
+      values: [id],
+    });
+    const damaged: string[] = [];
+    await beginRotation(partsOf(coffer), other.projectId);
+    expect(await finishRotation(partsOf(coffer, damaged), other.projectId)).toBe('blocked');
+    expect(damaged).toContain('secrets');
+    expect(await epochs(other.projectId)).toHaveLength(2);
+    expect(await readAll(other, [two as Kept])).toEqual([two?.payload]);
+  });
+
+  it('twice at once ends with one KEK, however they interleave', async () => {
+    for (let round = 0; round < rounds(100); round += 1) {
+      const begun = await Promise.all(
+        [0, 1].map(async () => await beginRotation(partsOf(coffer), person.projectId)),
+      );
+      await Promise.all(begun.map(async () => await finishRotation(partsOf(coffer), person.projectId)));
+      expect(await finishRotation(partsOf(coffer), person.projectId)).toBe('done');
+      expect(await epochs(person.projectId)).toHaveLength(1);
+    }
+    expect(await readAll(person, kept)).toEqual(payloads());
+  });
+
+  it.for(FAULTS)('completes at the second attempt wherever a call to the database is %s', async (fault) => {
+    const calls = failCallsOf(coffer.installation.db.pool);
+    for (let n = 1; ; n += 1) {
+      calls.arm(fault, n);
+      const parts = partsOf(coffer);
+      const first = await beginRotation(parts, person.projectId)
+        .then(async () => await finishRotation(parts, person.projectId))
+        .catch((error: Error) => error);
+      calls.disarm();
+      if (!calls.hasStruck()) {
+        expect(first).toBe('done');
+        expect(n).toBeGreaterThan(20);
+        break;
+      }
+      // The lease of the one that was cut off would run for half a minute.
+      await coffer.installation.db.query({ text: 'UPDATE kek_rotations SET leased_until = NULL' });
+      expect(await finishRotation(partsOf(coffer), person.projectId), `call ${n}`).toBe('done');
+      expect(await readAll(person, kept)).toEqual(payloads());
+    }
+    expect(await epochs(person.projectId)).toHaveLength(1);
+  });
+});
+
+describe('the tables of a rotation', () => {
+  it('are all sealed ones, each of a project or of the system', () => {
+    const named = [...tablesOf('some project'), ...tablesOf(SYSTEM_PROJECT), 'keks'];
+    expect(named.sort()).toEqual(Object.keys(LAYOUTS).sort());
+  });
+
+  it('have a kind of payload where they have a DEK', () => {
+    const withDek = Object.entries(LAYOUTS).filter(([, layouts]) =>
+      layouts.some(({ columns }) => columns.some(([name]) => name === 'dek')),
+    );
+    expect(withDek.map(([table]) => table).sort()).toEqual(Object.keys(ENVELOPES).sort());
+  });
+});
