@@ -12,6 +12,17 @@ ALTER TABLE secrets ADD COLUMN acl_users text[] COLLATE "C";
 -- Partial, because most secrets have no ACL, and their writers should not pay for it.
 CREATE INDEX secrets_acl_users ON secrets USING gin (acl_users) WHERE acl_users IS NOT NULL;
 
+-- A list by name reads this index alone: in the order of bytes, which patterns and sorting share.
+DROP INDEX secrets_name;
+ALTER TABLE secrets ALTER COLUMN name TYPE text COLLATE "C";
+CREATE INDEX secrets_name ON secrets (project_id, name, created, id) INCLUDE (expiration, updated);
+-- Counts read indexes alone where the table was vacuumed: that is when a fiftieth of it is new.
+ALTER TABLE secrets SET (
+  autovacuum_vacuum_insert_scale_factor = 0.02,
+  autovacuum_vacuum_scale_factor = 0.02,
+  autovacuum_analyze_scale_factor = 0.02
+);
+
 CREATE TABLE secret_consumers (
   id uuid PRIMARY KEY,
   project_id text COLLATE "C" NOT NULL,

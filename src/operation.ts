@@ -1,6 +1,8 @@
 import { recordDecision } from './audit/record.ts';
 import type { Coffer } from './coffer.ts';
+import type { SealedRows, SealedTable } from './db/schema.ts';
 import { StaleRow } from './db/sealed.ts';
+import { openRows } from './db/sealed-list.ts';
 import { CofferError, StoreAway } from './errors.ts';
 import type { Action } from './policy/actions.ts';
 import type { Caller } from './policy/actor.ts';
@@ -66,21 +68,18 @@ function authorize<T, R>(coffer: Coffer, caller: Caller, operation: Operation<T,
  * What could be opened of a list, in its order. What does not verify is left out, counted and logged; what
  * has its keys in a store that is away is left out and logged, so that the rest can be seen.
  */
-export async function keepOpened<R>(
-  { integrityViolations, log }: Pick<Coffer, 'integrityViolations' | 'log'>,
+export async function openListed<T extends SealedTable>(
+  { keyring, integrityViolations, log }: Pick<Coffer, 'keyring' | 'integrityViolations' | 'log'>,
   { requestId }: Pick<Caller, 'requestId'>,
-  where: string,
-  opening: readonly Promise<R>[],
-): Promise<R[]> {
-  const outcomes = await Promise.allSettled(opening);
-  return outcomes.flatMap((outcome) => {
-    if (outcome.status === 'fulfilled') return [outcome.value];
-    const reason: unknown = outcome.reason;
+  table: T,
+  asked: Partial<SealedRows[T]>,
+  rows: readonly unknown[],
+): Promise<SealedRows[T][]> {
+  return await openRows(keyring, table, asked, rows, (reason) => {
     if (reason instanceof StoreAway) {
-      log.warn({ where, requestId }, 'a row was left out: its secret store is away');
+      log.warn({ where: table, requestId }, 'a row was left out: its secret store is away');
     } else if (reason instanceof CofferError && reason.code === 'integrity_violation') {
-      integrityViolations.count(where, requestId);
+      integrityViolations.count(table, requestId);
     } else throw reason;
-    return [];
   });
 }

@@ -5,7 +5,7 @@ import { deleteRow, insertRow, type NewRow, openRow, sealRow, StaleRow } from '.
 import { CofferError } from '../errors.ts';
 import { checkObject } from '../http/json-schema-messages.ts';
 import { stripTexts } from '../http/python-text.ts';
-import { keepOpened, type Operation, operate } from '../operation.ts';
+import { openListed, type Operation, operate } from '../operation.ts';
 import type { Action } from '../policy/actions.ts';
 import type { Caller } from '../policy/actor.ts';
 import { writeWithinQuota } from '../quotas/enforce.ts';
@@ -222,7 +222,6 @@ function newConsumer(
   };
 }
 
-/** What does not verify is left out, counted and logged. */
 async function openConsumers(
   coffer: Coffer,
   caller: Caller,
@@ -231,12 +230,9 @@ async function openConsumers(
   rows: readonly ConsumerRow[],
 ): Promise<ConsumerRow[]> {
   const projects = new Map(parents.map(({ id, project_id }) => [id, project_id]));
-  const opening = rows.map(async (row) => {
-    const project_id = projects.get(row.parent_id);
-    if (project_id === undefined) throw new CofferError('integrity_violation', 'Integrity Violation');
-    return await openRow(coffer.keyring, table, { project_id }, row);
-  });
-  return await keepOpened(coffer, caller, table, opening);
+  const opened = await openListed<ConsumerTable>(coffer, caller, table, {}, rows);
+  // A seal says that a row is ours; that it hangs on this parent, and in its project, is asked for here.
+  return opened.filter(({ parent_id, project_id }) => projects.get(parent_id) === project_id);
 }
 
 function notFound(): CofferError {

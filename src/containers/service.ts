@@ -8,7 +8,7 @@ import type { ContainerRow, ProjectRow, SecretRow } from '../db/schema.ts';
 import { deleteRow, insertRow, openRow, sealRow, StaleRow } from '../db/sealed.ts';
 import { CofferError } from '../errors.ts';
 import { parseReference } from '../http/refs.ts';
-import { keepOpened, operate } from '../operation.ts';
+import { openListed, operate } from '../operation.ts';
 import type { Action } from '../policy/actions.ts';
 import type { Caller } from '../policy/actor.ts';
 import type { Target } from '../policy/target.ts';
@@ -168,8 +168,7 @@ export async function listProjectContainers(
       const projectId = requireProject(caller);
       const { rows, total } = await listContainers(coffer.db, projectId, readFilter(), page);
       const asked = { project_id: projectId };
-      const opening = rows.map(async (row) => await openRow(coffer.keyring, 'containers', asked, row));
-      const verified = await keepOpened(coffer, caller, 'containers', opening);
+      const verified = await openListed(coffer, caller, 'containers', asked, rows);
       return { containers: await viewContainers(coffer, caller, projectId, verified), total };
     },
   });

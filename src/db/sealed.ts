@@ -54,16 +54,22 @@ export async function openRow<T extends SealedTable>(
   asked: Partial<SealedRows[T]>,
   row: unknown,
 ): Promise<SealedRows[T]> {
-  if (typeof row !== 'object' || row === null) throw violated();
-  const candidate = row as SealedRows[T];
-  for (const [column, value] of Object.entries(asked)) {
-    if (!sameValue((candidate as unknown as Columns)[column], value)) throw violated();
-  }
-  if (typeof candidate.epoch !== 'bigint') throw violated();
-  await keys.withRowsKey(sealingProject(table, candidate), candidate.epoch, (key) =>
-    verifyRow(key, keys.installationId, table, candidate),
+  if (!isAsked<T>(row, asked)) throw violated();
+  await keys.withRowsKey(sealingProject(table, row), row.epoch, (key) =>
+    verifyRow(key, keys.installationId, table, row),
   );
-  return candidate;
+  return row;
+}
+
+/** Whether a row can be the one asked for; its seal is not looked at. */
+export function isAsked<T extends SealedTable>(
+  row: unknown,
+  asked: Partial<SealedRows[T]>,
+): row is SealedRows[T] {
+  if (typeof row !== 'object' || row === null) return false;
+  const columns = row as Columns;
+  if (typeof columns['epoch'] !== 'bigint') return false;
+  return Object.entries(asked).every(([column, value]) => sameValue(columns[column], value));
 }
 
 /** The synchronous half of `openRow`, for who holds the key already: the keyring, for its own rows. */

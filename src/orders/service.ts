@@ -6,7 +6,7 @@ import type { Queryable } from '../db/open.ts';
 import type { OrderRow, ProjectRow } from '../db/schema.ts';
 import { deleteRow, insertRow, openRow, sealRow } from '../db/sealed.ts';
 import { CofferError } from '../errors.ts';
-import { operate, keepOpened } from '../operation.ts';
+import { openListed, operate } from '../operation.ts';
 import type { Action } from '../policy/actions.ts';
 import type { Caller } from '../policy/actor.ts';
 import type { Target } from '../policy/target.ts';
@@ -141,8 +141,7 @@ export async function listProjectOrders(
       const projectId = requireProject(caller);
       const { rows, total } = await listOrders(coffer.db, projectId, metaPart, page);
       const asked = { project_id: projectId };
-      const opening = rows.map(async (row) => await openRow(coffer.keyring, 'orders', asked, row));
-      return { orders: await keepOpened(coffer, caller, 'orders', opening), total };
+      return { orders: await openListed(coffer, caller, 'orders', asked, rows), total };
     },
   });
 }

@@ -62,7 +62,10 @@ export interface SecretPage {
 /** Whose secrets: a project's, or of any project those whose ACL names the user. */
 export type Whose = { projectId: string } | { aclUserId: string };
 
-/** One page of secrets, unverified, and the count of all that match: the database's convenience. */
+/**
+ * One page of secrets, unverified, and the count of all that match: the database's convenience. The page is
+ * found first, in an index alone where there is one, and only its own rows are read.
+ */
 export async function listSecrets(
   db: Db,
   whose: Whose,
@@ -70,16 +73,28 @@ export async function listSecrets(
   page: { offset: number; limit: number },
 ): Promise<SecretPage> {
   const matching = matchingSecrets(db, whose, filter);
-  const rows = sorted(matching.select(COLUMNS as (keyof SecretRow)[]), filter)
-    .limit(page.limit)
-    .offset(page.offset)
-    .compile();
+  const ids = sorted(matching.select('id'), filter).limit(page.limit).offset(page.offset);
+  const onPage = db.build.selectFrom('secrets').where('id', 'in', ids);
+  const rows = sorted(onPage.select(COLUMNS as (keyof SecretRow)[]), filter).compile();
   const count = matching.select((eb) => eb.fn.countAll<bigint>().as('total')).compile();
+  const name = statementName(whose, filter);
   const [found, counted] = await Promise.all([
-    db.query<SecretRow>({ text: rows.sql, values: rows.parameters }),
-    db.query<{ total: bigint }>({ text: count.sql, values: count.parameters }),
+    db.query<SecretRow>({ ...(name && { name: `${name}-page` }), text: rows.sql, values: rows.parameters }),
+    db.query<{ total: bigint }>({
+      ...(name && { name: `${name}-count` }),
+      text: count.sql,
+      values: count.parameters,
+    }),
   ]);
   return { rows: found.rows, total: Number(counted.rows[0]?.total ?? 0n) };
+}
+
+/** The commonest lists are planned once a connection; one with a pattern is not: its plan is the pattern's. */
+function statementName(whose: Whose, filter: SecretFilter): string | undefined {
+  const { name, aclOnly: _, sort, created, updated, expiration, ...others } = filter;
+  const isOther = Object.keys(others).length > 0 || [created, updated, expiration].flat().length > 0;
+  if (isOther || !('projectId' in whose) || sort.length > 0 || isPattern(name)) return undefined;
+  return name === undefined ? 'secrets' : 'secrets-named';
 }
 
 // `{}` is Kysely's word for a selection of nothing yet.
@@ -119,22 +134,28 @@ function within(
   return eb(column, OPERATORS[comparison], date);
 }
 
+function isPattern(value: string | undefined): boolean {
+  return value !== undefined && /[%_]/.test(value);
+}
+
 /** LIKE only where there is a wildcard: an equality uses the index, and no pattern can be malformed. */
 function matches(
   eb: ExpressionBuilder<Tables, 'secrets'>,
   column: 'name' | 'algorithm' | 'mode',
   value: string,
 ) {
-  if (!/[%_]/.test(value)) return eb(column, '=', value);
+  if (!isPattern(value)) return eb(column, '=', value);
   return sql<boolean>`${eb.ref(column)} LIKE ${value} ESCAPE ''`;
 }
 
+/** What is equal goes by time and id, in the direction of the last key: an index has it all in one order. */
 function sorted<O>(
   query: SelectQueryBuilder<Tables, 'secrets', O>,
-  filter: SecretFilter,
+  { sort }: SecretFilter,
 ): SelectQueryBuilder<Tables, 'secrets', O> {
+  const last = sort.at(-1)?.direction ?? 'asc';
   let ordered = query;
-  for (const { key, direction } of filter.sort) ordered = ordered.orderBy(key, direction);
-  if (!filter.sort.some(({ key }) => key === 'created')) ordered = ordered.orderBy('created');
-  return ordered.orderBy('id');
+  for (const { key, direction } of sort) ordered = ordered.orderBy(key, direction);
+  if (!sort.some(({ key }) => key === 'created')) ordered = ordered.orderBy('created', last);
+  return ordered.orderBy('id', last);
 }

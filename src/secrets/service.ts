@@ -9,7 +9,7 @@ import type { Queryable } from '../db/open.ts';
 import type { ProjectRow, SecretRow } from '../db/schema.ts';
 import { deleteRow, insertRow, openRow, sealRow, updateRow } from '../db/sealed.ts';
 import { CofferError } from '../errors.ts';
-import { keepOpened, operate } from '../operation.ts';
+import { openListed, operate } from '../operation.ts';
 import type { Action } from '../policy/actions.ts';
 import { can } from '../policy/can.ts';
 import type { Target } from '../policy/target.ts';
@@ -256,7 +256,7 @@ export async function listSecretsFor(
       const whose = whoseSecrets(caller, filter);
       const { rows, total } = await listSecrets(coffer.db, whose, filter, page);
       const asked = 'projectId' in whose ? { project_id: whose.projectId } : {};
-      const opened = await openSecrets(coffer, caller, asked, rows);
+      const opened = await openListed(coffer, caller, 'secrets', asked, rows);
       const now = coffer.clock.now();
       const listed = opened.filter((secret) => !hasEnded(secret, now) && isListed(secret, whose));
       return { secrets: await viewSecrets(coffer, caller, listed, withConsumers), total };
@@ -273,16 +273,6 @@ function whoseSecrets(caller: Caller, { aclOnly }: SecretFilter): Whose {
 function isListed(secret: SecretRow, whose: Whose): boolean {
   if ('projectId' in whose) return true;
   return whose.aclUserId !== '' && aclTarget(secret.acl).readUsers.includes(whose.aclUserId);
-}
-
-async function openSecrets(
-  coffer: Coffer,
-  caller: Caller,
-  asked: Partial<SecretRow>,
-  rows: readonly SecretRow[],
-): Promise<SecretRow[]> {
-  const opening = rows.map(async (row) => await openRow(coffer.keyring, 'secrets', asked, row));
-  return await keepOpened(coffer, caller, 'secrets', opening);
 }
 
 /** The part of an operation that every change of one secret has in common. */

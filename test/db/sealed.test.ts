@@ -165,6 +165,7 @@ describe('a sealed row', () => {
     'containers',
     'secret_consumers',
     'container_consumers',
+    'orders',
   ];
 
   it.each(TABLES.filter((table) => !OF_PROJECTS.includes(table)))(
