@@ -89,7 +89,7 @@ export async function listSecrets(
   return { rows: found.rows, total: Number(counted.rows[0]?.total ?? 0n) };
 }
 
-/** The commonest lists are planned once a connection; one with a pattern is not: its plan is the pattern's. */
+/** The commonest lists are planned once a connection; one by a pattern is planned for its pattern. */
 function statementName(whose: Whose, filter: SecretFilter): string | undefined {
   const { name, aclOnly: _, sort, created, updated, expiration, ...others } = filter;
   const isOther = Object.keys(others).length > 0 || [created, updated, expiration].flat().length > 0;
