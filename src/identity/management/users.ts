@@ -4,6 +4,7 @@ import { deleteRow, type Hold, holdRows, sealRow, swapRow } from '../../db/seale
 import { CofferError } from '../../errors.ts';
 import * as administration from '../administration.ts';
 import { announce, nameTaken } from '../administration.ts';
+import { removeCredentialsOfUser } from '../applications/credential-rows.ts';
 import { untilCurrent } from '../assignments.ts';
 import { DEFAULT_DOMAIN } from '../keystone-requests.ts';
 import { parseName } from '../names.ts';
@@ -121,7 +122,7 @@ export async function changePassword(
   await updateUser(unguarded, id, async () => ({ password: fresh }));
 }
 
-/** The user's row and every assignment go at once; tokens end with the rights. */
+/** The user's row, every assignment and application credential go at once; tokens end with the rights. */
 export async function deleteUser(management: Management, id: string): Promise<void> {
   await untilCurrent(async () => {
     const known = await getTarget(management, 'identity:delete_user', id);
@@ -130,6 +131,7 @@ export async function deleteUser(management: Management, id: string): Promise<vo
       await holdRows(tx, [...holds, { table: 'users', row: known.user, change: true }]);
       await deleteRow(tx, 'users', known.user);
       for (const assignment of known.assignments) await deleteRow(tx, 'role_assignments', assignment);
+      await removeCredentialsOfUser(management, tx, known.user.id, null);
       await announce(tx);
     });
   });
