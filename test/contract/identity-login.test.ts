@@ -56,6 +56,23 @@ describe('after ten wrong passwords', () => {
     expect((await logIn(userOf(held))).status).toBe(201);
   });
 
+  it("lets the user's application credentials in", async () => {
+    const held = await coffer.person(['creator'], 'demo');
+    const address = `/identity/v3/users/${held.userId}/application_credentials`;
+    const made = await held.client.post(address, { application_credential: { name: 'shop' } });
+    const { id, secret } = made.json.application_credential;
+    await failTenTimes(held);
+    const enter = async (credential: object) => {
+      const identity = { methods: ['application_credential'], application_credential: credential };
+      return (await coffer.stranger.post(TOKENS, { auth: { identity } })).status;
+    };
+    // Wrong secrets hold nobody back either: they cannot be guessed.
+    for (let round = 0; round < 20; round += 1) expect(await enter({ id, secret: 'wrong' })).toBe(401);
+    expect(await enter({ id, secret })).toBe(201);
+    expect(await enter({ name: 'shop', user: { name: held.name, domain }, secret })).toBe(201);
+    expect((await logIn(userOf(held))).status).toBe(401);
+  });
+
   it('lets the user in from elsewhere all the while', async () => {
     const attacked = await coffer.person(['creator'], 'demo');
     await failTenTimes(attacked, '127.0.0.66');

@@ -28,7 +28,6 @@ async function rescope(token: string, scope: unknown): Promise<Reply> {
   return await coffer.stranger.post(TOKENS, { auth });
 }
 
-
 beforeAll(async () => {
   coffer = await startCoffer();
   holder = await coffer.person(['creator'], 'demo');
