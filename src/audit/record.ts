@@ -47,6 +47,8 @@ export interface LoginRecord {
   requestId: string;
   /** Too many wrong passwords: this one was not looked at. */
   isHeld: boolean;
+  /** Whose JWT it was: the issuer's name here, and the subject there. */
+  workload?: { issuer: string; subject: string };
 }
 
 /** Reports a log-in as one structured log line, beside the decisions. */
@@ -62,6 +64,7 @@ export function recordLogin(log: Logger, login: LoginRecord): void {
         project: login.projectId,
         token: login.tokenId,
         ...(login.isHeld ? { held: true } : {}),
+        ...(login.workload === undefined ? {} : { workload: login.workload }),
         request: login.requestId,
       },
     },

@@ -56,7 +56,7 @@ export interface Identity {
   authenticate(token: string): Promise<Actor>;
   login(request: LoginRequest, origin: LoginOrigin): Promise<IssuedToken>;
   /** A token for the bearer of a JWT of an issuer, in its project or without a scope. */
-  exchange(proof: WorkloadProof, scope: 'project' | 'unscoped', requestId: string): Promise<IssuedToken>;
+  exchange(proof: WorkloadProof, scope: 'project' | 'unscoped', origin: LoginOrigin): Promise<IssuedToken>;
   /**
    * One that ended within the last day may be asked for too.
    *

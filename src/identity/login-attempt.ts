@@ -16,6 +16,7 @@ export interface LoginAttempt extends LoginOrigin {
   method: string;
   userId: string | null;
   isHeld: boolean;
+  workload?: { issuer: string; subject: string };
 }
 
 /** Does a log-in and reports how it ended, unless it ended in something else than a yes or no. */

@@ -3,6 +3,7 @@ import type { RevisionMemory } from '../../db/revisions.ts';
 import { CofferError } from '../../errors.ts';
 import { authenticationRequired } from '../../http/errors.ts';
 import type { Identity, IdentityOptions } from '../identity.ts';
+import { recordedLogin } from '../login-attempt.ts';
 import type { Sessions } from '../sessions.ts';
 import { readTokenRights } from '../token-rights.ts';
 import { fetchKeySet } from './key-set-fetch.ts';
@@ -26,29 +27,17 @@ export function createExchange(
   });
   const workloads = createWorkloads(coffer, memory, keySets);
 
-  return async (proof, scope, requestId) => {
-    const { issuer, subject, expires } = await workloads.prove(proof);
-    const origin = { iss_id: issuer.id, iss_sub: subject };
-    const wanted = scope === 'project' ? { kind: scope, id: issuer.project_id } : { kind: scope };
-    const rights = await readTokenRights(coffer, memory, issuer.user_id, wanted, origin);
-    if (rights === undefined || (scope === 'project' && rights.roles.length === 0)) {
-      throw new CofferError('unauthorized', authenticationRequired);
-    }
-    const issued = sessions.issue(rights, METHOD, undefined, { origin, expires });
-    coffer.log.info(
-      {
-        audit: {
-          action: 'identity:exchange_token',
-          outcome: 'allowed',
-          user: issuer.user_id,
-          project: issuer.project_id,
-          token: issued.claims.jti,
-          workload: { issuer: issuer.name, subject },
-          request: requestId,
-        },
-      },
-      'decision',
-    );
-    return { ...issued, rights };
-  };
+  return async (proof, scope, from) =>
+    await recordedLogin(coffer, from, METHOD, async (attempt) => {
+      const { issuer, subject, expires } = await workloads.prove(proof, from.requestId);
+      attempt.userId = issuer.user_id;
+      attempt.workload = { issuer: issuer.name, subject };
+      const origin = { iss_id: issuer.id, iss_sub: subject };
+      const wanted = scope === 'project' ? { kind: scope, id: issuer.project_id } : { kind: scope };
+      const rights = await readTokenRights(coffer, memory, issuer.user_id, wanted, origin);
+      if (rights === undefined || (scope === 'project' && rights.roles.length === 0)) {
+        throw new CofferError('unauthorized', authenticationRequired);
+      }
+      return { ...sessions.issue(rights, METHOD, undefined, { origin, expires }), rights };
+    });
 }

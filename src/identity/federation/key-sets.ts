@@ -19,6 +19,8 @@ interface Entry {
   keys: readonly PublicKey[] | undefined;
   readAt: number;
   triedAt: number;
+  /** The last reading did. */
+  failed: boolean;
   reading: Promise<void> | undefined;
 }
 
@@ -39,32 +41,15 @@ export interface KeySetsOptions {
 
 /** The key sets of issuers: stored ones from their rows, others from their address, in single flight. */
 export function createKeySets({ fetch, log, now = () => performance.now() }: KeySetsOptions): KeySets {
-  const entries = new Map<string, Entry>();
-
-  const entryOf = ({ id, jwks_url, allow_private, allow_http }: IssuerRow): Entry => {
-    const known = entries.get(id);
-    const source = JSON.stringify([jwks_url, allow_private, allow_http]);
-    if (known?.source === source) return known;
-    // Another address is asked no more often for being another one.
-    const triedAt = known?.triedAt ?? Number.NEGATIVE_INFINITY;
-    const entry = {
-      source,
-      keys: undefined,
-      readAt: Number.NEGATIVE_INFINITY,
-      triedAt,
-      reading: undefined,
-    };
-    const oldest = entries.keys().next().value;
-    if (entries.size >= ENTRIES_MAX && oldest !== undefined) entries.delete(oldest);
-    entries.set(id, entry);
-    return entry;
-  };
+  const entryOf = createEntries();
 
   const read = async (issuer: IssuerRow, entry: Entry): Promise<void> => {
     try {
       entry.keys = parseKeySet(await fetch(issuer));
       entry.readAt = now();
+      entry.failed = false;
     } catch (error) {
+      entry.failed = true;
       if (!(error instanceof KeySetProblem)) throw error;
       log.warn({ issuer: issuer.name, problem: error.message }, 'the key set of an issuer was not read');
     }
@@ -86,7 +71,15 @@ export function createKeySets({ fetch, log, now = () => performance.now() }: Key
       if (issuer.key_set !== null) return candidatesOf(parseKeySet(issuer.key_set), kid, alg);
       const entry = entryOf(issuer);
       const known = candidatesOf(entry.keys ?? [], kid, alg);
-      if (known.length === 0 || now() - entry.readAt > FRESH_MS) await refresh(issuer, entry);
+      if (known.length === 0) await refresh(issuer, entry);
+      else if (now() - entry.readAt > FRESH_MS) {
+        // While the address is down nobody waits for it who can do without.
+        const isNeeded = !entry.failed || now() - entry.readAt > STALE_MS;
+        const refreshing = refresh(issuer, entry);
+        if (!isNeeded)
+          refreshing.catch((error: unknown) => log.warn({ err: error }, 'a key set was not read'));
+        else await refreshing;
+      }
       if (entry.keys === undefined || now() - entry.readAt > STALE_MS) {
         throw new CofferError('unavailable', 'The keys of the issuer cannot be read; try again.', {
           retryAfterSeconds: FETCH_EVERY_MS / 1000,
@@ -94,5 +87,28 @@ export function createKeySets({ fetch, log, now = () => performance.now() }: Key
       }
       return candidatesOf(entry.keys, kid, alg);
     },
+  };
+}
+
+/** What is known of each issuer's set; of too many, the one longest known is forgotten. */
+function createEntries(): (issuer: IssuerRow) => Entry {
+  const entries = new Map<string, Entry>();
+  return ({ id, jwks_url, allow_private, allow_http }) => {
+    const known = entries.get(id);
+    const source = JSON.stringify([jwks_url, allow_private, allow_http]);
+    if (known?.source === source) return known;
+    const entry: Entry = {
+      source,
+      keys: undefined,
+      readAt: Number.NEGATIVE_INFINITY,
+      // Another address is asked no more often for being another one.
+      triedAt: known?.triedAt ?? Number.NEGATIVE_INFINITY,
+      failed: false,
+      reading: undefined,
+    };
+    const oldest = entries.keys().next().value;
+    if (entries.size >= ENTRIES_MAX && oldest !== undefined) entries.delete(oldest);
+    entries.set(id, entry);
+    return entry;
   };
 }

@@ -6,6 +6,7 @@ import { described } from '../../http/documentation.ts';
 import { authenticationRequired } from '../../http/errors.ts';
 import type { Identity } from '../identity.ts';
 import { formatToken } from '../keystone-wire.ts';
+import type { LoginOrigin } from '../login-attempt.ts';
 import { ACCESS_TOKEN, asOauthError, OauthError, parseTokenExchange } from './token-exchange.ts';
 import { WrongTarget } from './workloads.ts';
 
@@ -23,7 +24,7 @@ export function registerFederationRoutes(app: FastifyInstance, coffer: Coffer, i
       const jwt = /^bearer +(\S+)$/i.exec(request.raw.headers.authorization ?? '')?.[1];
       if (jwt === undefined) throw new CofferError('unauthorized', authenticationRequired);
       const proof = { jwt, issuer: request.params.issuer };
-      const { token, claims, rights } = await identity.exchange(proof, 'unscoped', request.id);
+      const { token, claims, rights } = await identity.exchange(proof, 'unscoped', originOf(request));
       reply.code(201).header('x-subject-token', token).header('vary', 'X-Auth-Token');
       return formatToken(claims, rights, [], undefined);
     },
@@ -44,13 +45,17 @@ export function registerFederationRoutes(app: FastifyInstance, coffer: Coffer, i
   );
 }
 
+function originOf(request: FastifyRequest): LoginOrigin {
+  return { source: request.ip, requestId: request.id };
+}
+
 async function exchange(coffer: Coffer, identity: Identity, request: FastifyRequest): Promise<object> {
   requireContentType(request, [FORM]);
   const body = await readBody(request, FORM_BYTES_MAX);
   const { jwt, audience } = parseTokenExchange(body);
   body.fill(0);
   const target = audience === undefined || audience === coffer.publicUrl ? {} : { target: audience };
-  const { token, claims } = await identity.exchange({ jwt, ...target }, 'project', request.id);
+  const { token, claims } = await identity.exchange({ jwt, ...target }, 'project', originOf(request));
   return {
     access_token: token,
     issued_token_type: ACCESS_TOKEN,

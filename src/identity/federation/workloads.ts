@@ -38,14 +38,18 @@ export interface Workloads {
    * @throws CofferError `unauthorized` for every JWT that no issuer accepts, whatever the reason;
    *   `unavailable` while an issuer's keys cannot be read; `WrongTarget`.
    */
-  prove(proof: WorkloadProof): Promise<ProvenWorkload>;
+  prove(proof: WorkloadProof, requestId: string): Promise<ProvenWorkload>;
 }
 
 type Parts = Pick<Coffer, 'db' | 'keyring' | 'clock' | 'log'>;
 
 /** Who may become the user of an issuer: the bearer of a JWT in which all is as the issuer's row says. */
 export function createWorkloads(parts: Parts, memory: RevisionMemory, keySets: KeySets): Workloads {
-  const accept = async (issuer: IssuerRow, jwt: ReadJwt): Promise<ProvenWorkload | undefined> => {
+  const accept = async (
+    issuer: IssuerRow,
+    jwt: ReadJwt,
+    request: string,
+  ): Promise<ProvenWorkload | undefined> => {
     try {
       if (!issuer.enabled) throw new JwtRefusal('the issuer is disabled');
       const proven = requireClaims(jwt, demandsOf(issuer), parts.clock.now());
@@ -53,16 +57,16 @@ export function createWorkloads(parts: Parts, memory: RevisionMemory, keySets: K
       return { ...proven, issuer };
     } catch (error) {
       if (!(error instanceof JwtRefusal)) throw error;
-      parts.log.info({ issuer: issuer.name, reason: error.message }, 'a JWT was not accepted');
+      parts.log.info({ issuer: issuer.name, reason: error.message, request }, 'a JWT was not accepted');
       return undefined;
     }
   };
 
   return {
-    prove: async ({ jwt, issuer: name, target }) => {
+    prove: async ({ jwt, issuer: name, target }, requestId) => {
       const read = attemptToRead(jwt);
       const issuers = await readNewest(memory, async () => await findIssuers(parts, name, read));
-      const answers = await Promise.all(issuers.map(async (issuer) => await accept(issuer, read)));
+      const answers = await Promise.all(issuers.map(async (issuer) => await accept(issuer, read, requestId)));
       const accepted = answers.flatMap((workload) => workload ?? []);
       if (accepted.length === 0) throw refused();
       const [one, another] = await selectTarget(parts, accepted, target);

@@ -15,6 +15,8 @@ let fetches: number;
 let clock: number;
 let warnings: object[];
 let sets: KeySets;
+let blocked: Promise<void> | undefined;
+let unblock: () => void;
 
 beforeEach(() => {
   published = [first];
@@ -22,10 +24,12 @@ beforeEach(() => {
   fetches = 0;
   clock = 0;
   warnings = [];
+  blocked = undefined;
   sets = createKeySets({
     fetch: async () => {
       fetches += 1;
       await new Promise((resolve) => setImmediate(resolve));
+      await blocked;
       if (isDown) throw new KeySetProblem('it is down');
       return Buffer.from(JSON.stringify({ keys: published.map(({ jwk }) => jwk) }));
     },
@@ -78,6 +82,24 @@ describe('the key set of an issuer', () => {
     isDown = false;
     clock += 10_000;
     expect(await idsOf('one')).toEqual(['one']);
+  });
+
+  it('makes nobody wait for an address that is down who has the key', async () => {
+    await idsOf('one');
+    isDown = true;
+    clock += 6 * 60_000;
+    await idsOf('one');
+    let isRead = false;
+    blocked = new Promise((resolve) => {
+      unblock = () => {
+        isRead = true;
+        resolve();
+      };
+    });
+    clock += 10_000;
+    expect(await idsOf('one')).toEqual(['one']);
+    expect([fetches, isRead]).toEqual([3, false]);
+    unblock();
   });
 
   it('that was never read is 503, and is not asked for more often for that', async () => {
