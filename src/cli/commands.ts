@@ -7,6 +7,7 @@ import type { CommandModule } from './command.ts';
 export const nouns: Readonly<Record<string, () => Promise<CommandModule>>> = {
   login: () => import('./login.ts'),
   secret: () => import('./secret.ts'),
+  order: () => import('./order.ts'),
   run: () => import('./run.ts'),
   serve: () => import('./serve.ts'),
   worker: () => import('./worker.ts'),

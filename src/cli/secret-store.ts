@@ -18,7 +18,7 @@ function checkName(context: CommandContext): string {
   return name;
 }
 
-function parseExpiration(context: CommandContext): Date | undefined {
+export function parseExpiration(context: CommandContext): Date | undefined {
   const text = stringFlag(context, 'expiration');
   if (text === undefined) return undefined;
   const [, amount, unit] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];

@@ -33,22 +33,32 @@ export function checkAddress(text: string, what: string, allowInsecure: boolean)
 }
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
-const reference = /^https?:\/\/.+\/v1\/secrets\/([^/?#]+)\/?$/;
+const reference = /^https?:\/\/.+\/v1\/([a-z_-]+)\/([^/?#]+)\/?$/;
 
 /**
  * The id in a bare id or in a reference of any host: the host of a reference is never contacted. Undefined
  * when the text is neither.
  */
 export function findSecretId(text: string): string | undefined {
-  const id = reference.exec(text)?.[1] ?? text;
-  return uuid.test(id) ? id : undefined;
+  return findId('secrets', text);
+}
+
+function findId(collection: string, text: string): string | undefined {
+  const [, named, last] = reference.exec(text) ?? [];
+  const id = named === collection ? last : text;
+  return id !== undefined && uuid.test(id) ? id : undefined;
 }
 
 /** As `findSecretId`, but throws `CofferError` `bad_request`. */
 export function parseSecretId(text: string): string {
-  const id = findSecretId(text);
+  return parseId('secrets', text);
+}
+
+/** The same for another collection. */
+export function parseId(collection: 'secrets' | 'orders', text: string): string {
+  const id = findId(collection, text);
   if (id === undefined) {
-    throw new CofferError('bad_request', 'expected the id of a secret (a UUID) or its reference');
+    throw new CofferError('bad_request', `expected an id (a UUID) or a reference of ${collection}`);
   }
   return id;
 }

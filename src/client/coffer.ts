@@ -5,6 +5,7 @@ import {
   environmentProvider,
   providerChain,
 } from './credentials.ts';
+import { Orders } from './orders.ts';
 import { Secrets } from './secrets.ts';
 import { SecretValue } from './secret-value.ts';
 import { type CallOptions, Session } from './session.ts';
@@ -80,10 +81,13 @@ export class Coffer {
   readonly #session: Session;
   /** The secrets of the project that the credentials are for. */
   readonly secrets: Secrets;
+  /** Keys and pairs that the server makes. */
+  readonly orders: Orders;
 
   constructor(options: CofferOptions = {}) {
     this.#session = new Session(providerOf(options), options);
     this.secrets = new Secrets(this.#session);
+    this.orders = new Orders(this.#session);
   }
 
   /** Logs in now if that is due, and gives the token. Throws `CofferError`. */

@@ -16,6 +16,8 @@ export {
 } from './credentials.ts';
 export { credentialFileProvider, credentialsFromFile } from './credential-file.ts';
 export { type RedeemedCredentials, redeemCode, type RedemptionOptions } from './redemption.ts';
+export type { NewKeyOrder, NewPairOrder, Order, OrderReference } from './order.ts';
+export type { OrderFilter, Orders, WaitOptions } from './orders.ts';
 export type { SecretMetadata } from './metadata.ts';
 export type {
   NewSecret,

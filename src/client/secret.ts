@@ -92,7 +92,7 @@ interface WireSecret {
 }
 
 /** The wire's times are UTC without saying so, with up to six digits of a second. */
-function parseTime(text: string): Date {
+export function parseTime(text: string): Date {
   return new Date(`${text.replace(/(\.\d{3})\d+/, '$1').replace(/Z$/, '')}Z`);
 }
 

@@ -46,7 +46,7 @@ function aborted(): CofferError {
 }
 
 /** Waits; throws `CofferError` `aborted` as soon as the signal fires. Never keeps a listener. */
-async function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
+export async function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     const stop = (): void => {
       clearTimeout(timer);
