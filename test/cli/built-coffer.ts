@@ -29,7 +29,8 @@ export async function buildCoffer(): Promise<BuiltCoffer> {
   const home = mkdtempSync(join(tmpdir(), 'coffer-built-'));
   symlinkSync(resolve('node_modules'), join(home, 'node_modules'));
   const outdir = join(home, 'dist');
-  await promisify(execFile)('npm', ['run', '-s', 'prestart', '--', `--outdir=${outdir}`]);
+  const env = { ...process.env, BUILD_DIR: outdir };
+  await promisify(execFile)('npm', ['run', '-s', 'prestart'], { env });
 
   const start = (args: readonly string[], { env = {}, stdin = '' }: Given = {}) => {
     const child = spawn(process.execPath, [join(outdir, 'coffer.js'), ...args], {

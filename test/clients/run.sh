@@ -7,7 +7,7 @@
 # COFFER_DATABASE_URL takes the server to another database, which must be empty. Non-zero when one check failed.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-parts=${PARTS:-secrets,secret_types,secret_changes,secret_errors,secret_lists,secret_metadata,secret_consumers,containers,acls,access,clean}
+parts=${PARTS:-secrets,secret_types,secret_changes,secret_errors,secret_lists,secret_metadata,secret_consumers,containers,acls,access,orders,clean}
 
 for file in /usr/bin/python3 /usr/bin/openstack "$(command -v jq || echo jq)" "$(command -v openssl || echo openssl)" \
   dist/coffer.js; do

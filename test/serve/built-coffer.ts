@@ -37,7 +37,8 @@ export async function buildCoffer(): Promise<BuiltCoffer> {
   // PostgreSQL never runs as root: the account that it runs as then passes through here.
   await chmod(root, 0o755);
   const program = join(root, 'dist', 'coffer.js');
-  await promisify(execFile)('npm', ['run', '--silent', 'prestart', '--', `--outdir=${join(root, 'dist')}`]);
+  const env = { ...process.env, BUILD_DIR: join(root, 'dist') };
+  await promisify(execFile)('npm', ['run', '--silent', 'prestart'], { env });
   await symlink(join(process.cwd(), 'node_modules'), join(root, 'node_modules'));
   const started: ServerProcess[] = [];
   const folders: Folder[] = [];
