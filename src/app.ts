@@ -17,9 +17,12 @@ import { registerApplicationRoutes } from './identity/applications/routes.ts';
 import { registerManagementRoutes } from './identity/management/routes.ts';
 import { registerIdentityRoutes } from './identity/routes.ts';
 import { registerOrderRoutes } from './orders/routes.ts';
+import { registerQuotaRoutes } from './quotas/routes.ts';
+import { registerSecretStoreRoutes } from './secret-stores/routes.ts';
 import { registerMetadataRoutes } from './secrets/metadata-routes.ts';
 import { consumersOfSecrets, secretAcls } from './secrets/owner.ts';
 import { registerSecretRoutes } from './secrets/routes.ts';
+import { registerTransportKeyRoutes } from './transport-keys/routes.ts';
 
 export interface AppOptions {
   coffer: Coffer;
@@ -50,6 +53,10 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     registerManagementRoutes(app, coffer, identity, options.deleteProject);
     registerRedemptionRoutes(app, coffer);
   }
+
+  registerQuotaRoutes(app, coffer);
+  registerSecretStoreRoutes(app, coffer);
+  registerTransportKeyRoutes(app, coffer);
 
   registerSecretRoutes(app, coffer);
   registerMetadataRoutes(app, coffer);

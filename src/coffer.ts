@@ -45,6 +45,8 @@ export interface Coffer {
   integrityViolations: IntegrityViolations;
   containerChecks: ContainerChecks;
   rules: RuleSetName;
+  /** The kinds of the secret stores that clients may choose among, by name; null where there is no choice. */
+  storeKinds: ReadonlyMap<string, string> | null;
   /** Has the job of this name run now: here, or on the nodes that run jobs. */
   wake(job: string): void;
   /** Base of every reference: no trailing slash, no version. */

@@ -75,6 +75,7 @@ export function createCoffer(
       countMismatch: (type) => metrics.countContainerMismatch(type),
     },
     rules: config.rules,
+    storeKinds: config.hasNamedStores ? new Map(config.stores.map(({ name, kind }) => [name, kind])) : null,
     wake: (job) => worker.wake(job),
     publicUrl: config.publicUrl,
     formerUrls: config.formerUrls,

@@ -66,7 +66,7 @@ export class Keyring implements RowKeys {
       findProject: async (id) => await this.findProject(id),
       forgetProject: (id) => this.forgetProject(id),
       storeOf: async (id, epoch) => await this.#borrowEpoch(id, epoch, ({ store }) => store),
-      systemEpoch: async () => await this.#systemEpoch(),
+      systemEpoch: async () => await this.systemEpoch(),
     });
     this.#sweeper = setInterval(() => this.#epochs.sweep(), 30_000).unref();
   }
@@ -267,12 +267,28 @@ export class Keyring implements RowKeys {
     }
   }
 
+  /** The epoch that rows of no project are sealed under. */
+  async systemEpoch(): Promise<bigint> {
+    return (await this.#system()).active_epoch;
+  }
+
+  /** When the system's keys were made. */
+  async installedAt(): Promise<Date> {
+    return (await this.#system()).created;
+  }
+
+  async #system(): Promise<ProjectRow> {
+    const system = await this.findProject(SYSTEM_PROJECT);
+    if (system === undefined) throw violated();
+    return system;
+  }
+
   /**
    * Resolves while the system's keys can be opened, without which nothing works. Another store that is away
    * concerns what is in it, and no more.
    */
   async checkHealth(): Promise<void> {
-    const epoch = await this.#systemEpoch();
+    const epoch = await this.systemEpoch();
     const store = await this.#withEpoch(SYSTEM_PROJECT, epoch, (open) => open.store);
     await this.stores.get(store).checkHealth();
   }
@@ -281,12 +297,6 @@ export class Keyring implements RowKeys {
     clearInterval(this.#sweeper);
     this.#epochs.evict();
     this.stores.close();
-  }
-
-  async #systemEpoch(): Promise<bigint> {
-    const system = await this.findProject(SYSTEM_PROJECT);
-    if (system === undefined) throw new CofferError('integrity_violation', 'Integrity Violation');
-    return system.active_epoch;
   }
 
   async #withEpoch<T>(

@@ -1,4 +1,4 @@
-import { LAYOUTS } from '../db/layouts.ts';
+import { sealedColumns } from '../db/layouts.ts';
 import type { Queryable } from '../db/open.ts';
 import type { ProjectRow } from '../db/schema.ts';
 
@@ -23,7 +23,6 @@ export async function countUse(
   limit: number,
 ): Promise<{ isCurrent: boolean; used: number }> {
   const counted = TABLES[resource]
-    .filter((table) => Object.hasOwn(LAYOUTS, table))
     .map((table) => `SELECT FROM ${table} WHERE project_id = $1${table === 'secrets' ? UNEXPIRED : ''}`)
     .join(' UNION ALL ');
   const { rows } = await tx.query<{ current: bigint; used: bigint }>({
@@ -34,4 +33,23 @@ export async function countUse(
     values: [project.id, project.seal, limit + 1],
   });
   return { isCurrent: rows[0]?.current === 1n, used: Number(rows[0]?.used) };
+}
+
+/** A page of the projects that have limits of their own, unverified, and the count of them. */
+export async function listLimitedProjects(
+  db: Queryable,
+  { offset, limit }: { offset: number; limit: number },
+): Promise<{ rows: ProjectRow[]; total: number }> {
+  const where = 'FROM projects WHERE limits IS NOT NULL AND deleted IS NULL';
+  const { rows } = await db.query<ProjectRow>({
+    name: 'limited-projects',
+    text: `SELECT ${sealedColumns('projects').join(', ')} ${where} ORDER BY created, id LIMIT $1 OFFSET $2`,
+    values: [limit, offset],
+  });
+  const { rows: counted } = await db.query<{ total: bigint }>({
+    name: 'count-limited-projects',
+    text: `SELECT count(*) AS total ${where}`,
+    values: [],
+  });
+  return { rows, total: Number(counted[0]?.total ?? 0n) };
 }

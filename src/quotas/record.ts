@@ -2,8 +2,8 @@ import { decodeFields, encodeFields, integer, list, text } from '../crypto/encod
 import { CofferError } from '../errors.ts';
 
 /** What a project's limits may name. `cas` counts nothing: Barbican's clients still expect it. */
-const LIMITED = ['secrets', 'orders', 'containers', 'consumers', 'cas'] as const;
-type Limited = (typeof LIMITED)[number];
+export const LIMITED = ['secrets', 'orders', 'containers', 'consumers', 'cas'] as const;
+export type Limited = (typeof LIMITED)[number];
 
 /** A project's own limits, by resource; below 0 is no limit. What is missing takes the default. */
 export type ProjectLimits = ReadonlyMap<Limited, number>;

@@ -56,6 +56,24 @@ const MATRIX: Record<string, number[]> = {
   'GET /identity/v3/auth/domains': [401, 200, 200, 200, 200, 200, 200, 200],
   'GET /identity/v3/auth/system': [401, 200, 200, 200, 200, 200, 200, 200],
   ...MANAGEMENT,
+  'GET /v1/quotas': [401, 403, 200, 200, 200, 200, 200, 200],
+  // 404: the configuration names no stores.
+  'GET /v1/secret-stores': [401, 403, 404, 404, 404, 404, 404, 404],
+  'GET /v1/secret-stores/global-default': [401, 403, 404, 404, 404, 404, 404, 404],
+  'GET /v1/secret-stores/preferred': [401, 403, 404, 404, 404, 404, 404, 404],
+  'GET /v1/secret-stores/{storeId}': [401, 404, 404, 404, 404, 404, 404, 404],
+  'POST /v1/secret-stores/{storeId}/preferred': [401, 404, 404, 404, 404, 404, 404, 404],
+  'DELETE /v1/secret-stores/{storeId}/preferred': [401, 404, 404, 404, 404, 404, 404, 404],
+  // 404: the id is none.
+  'GET /v1/transport_keys': [401, 403, 200, 200, 200, 200, 200, 200],
+  'GET /v1/transport_keys/{transportKeyId}': [401, 404, 404, 404, 404, 404, 404, 404],
+  // The service administrator's alone, and nobody here is one.
+  'POST /v1/transport_keys': [401, 403, 403, 403, 403, 403, 403, 403],
+  'DELETE /v1/transport_keys/{transportKeyId}': [401, 404, 404, 404, 404, 404, 404, 404],
+  'GET /v1/project-quotas': [401, 403, 403, 403, 403, 403, 403, 403],
+  'GET /v1/project-quotas/{projectId}': [401, 403, 403, 403, 403, 403, 403, 403],
+  'PUT /v1/project-quotas/{projectId}': [401, 403, 403, 403, 403, 403, 403, 403],
+  'DELETE /v1/project-quotas/{projectId}': [401, 403, 403, 403, 403, 403, 403, 403],
   // 415 and 404: the right is there, what was sent or asked for is not.
   'POST /v1/secrets': [401, 403, 403, 403, 415, 415, 415, 415],
   'GET /v1/secrets': [401, 403, 403, 200, 200, 200, 200, 200],

@@ -9,15 +9,19 @@ import { finishMigrations, migrate } from '../../src/db/migrate.ts';
 import { openDatabase } from '../../src/db/open.ts';
 import { CofferError } from '../../src/errors.ts';
 import { createHttpServer } from '../../src/http/server.ts';
+import type { CryptoBackend } from '../../src/keyring/backend.ts';
 import { Keyring } from '../../src/keyring/keyring.ts';
 import { createSoftwareBackend } from '../../src/keyring/software-backend.ts';
 import { createStores } from '../../src/keyring/stores.ts';
 import { registerOrderRoutes } from '../../src/orders/routes.ts';
 import type { Actor } from '../../src/policy/actor.ts';
 import type { RuleSetName } from '../../src/policy/can.ts';
+import { registerQuotaRoutes } from '../../src/quotas/routes.ts';
+import { registerSecretStoreRoutes } from '../../src/secret-stores/routes.ts';
 import { registerMetadataRoutes } from '../../src/secrets/metadata-routes.ts';
 import { consumersOfSecrets, secretAcls } from '../../src/secrets/owner.ts';
 import { registerSecretRoutes } from '../../src/secrets/routes.ts';
+import { registerTransportKeyRoutes } from '../../src/transport-keys/routes.ts';
 import { createDatabase } from '../harness/database.ts';
 import { type Client, rawClient } from './raw-http.ts';
 
@@ -43,20 +47,24 @@ export interface KeyManager {
  * The key manager over real HTTP, PostgreSQL and keyring. Tokens are not the subject here, so that each one
  * just says whose it is.
  */
-export async function startKeyManager(rules: RuleSetName = 'stock'): Promise<KeyManager> {
+export async function startKeyManager(
+  rules: RuleSetName = 'stock',
+  storeNames?: readonly [string, ...string[]],
+): Promise<KeyManager> {
   const database = await createDatabase();
   const db = openDatabase({ connection: database.url });
   await migrate(db);
   const installationId = randomBytes(16);
+  const [first, ...others] = storeNames ?? ['software'];
+  const backendOf = (store: string): CryptoBackend =>
+    createSoftwareBackend(store, {
+      installationId,
+      activeId: 'mk-1',
+      keys: new Map([['mk-1', randomBytes(32)]]),
+    });
   const keyring = new Keyring({
     db,
-    stores: createStores([
-      createSoftwareBackend('software', {
-        installationId,
-        activeId: 'mk-1',
-        keys: new Map([['mk-1', randomBytes(32)]]),
-      }),
-    ]),
+    stores: createStores([backendOf(first), ...others.map(backendOf)]),
     installationId,
     now: Date.now,
     date: () => new Date(),
@@ -71,6 +79,7 @@ export async function startKeyManager(rules: RuleSetName = 'stock'): Promise<Key
     keyring,
     log,
     rules,
+    storeKinds: storeNames === undefined ? null : new Map(storeNames.map((name) => [name, 'software'])),
     publicUrl,
     formerUrls: ['http://old.example/key-manager'],
     clock: { now: () => new Date(Date.now() + clock.offsetMilliseconds) },
@@ -87,6 +96,9 @@ export async function startKeyManager(rules: RuleSetName = 'stock'): Promise<Key
     region: 'RegionOne',
   };
   const app = createHttpServer({ publicUrl, log, authenticate: async (token) => readToken(token) });
+  registerQuotaRoutes(app, coffer);
+  registerSecretStoreRoutes(app, coffer);
+  registerTransportKeyRoutes(app, coffer);
   registerSecretRoutes(app, coffer);
   registerMetadataRoutes(app, coffer);
   registerAclRoutes(app, coffer, secretAcls);
