@@ -149,6 +149,7 @@ async function finish(deletion: Deletion, project: ProjectRow): Promise<'more' |
   const outcome = await db.transaction(async (tx) => {
     const state = await queries.lockDeletedProject(tx, project, rowStaysSeconds);
     if (state === undefined || !state.isEmpty) return 'more';
+    await queries.deleteBookkeeping(tx, project.id);
     const keks = await queries.deleteKeks(tx, project.id);
     if (keks > 0) log.info({ project: project.id, keks }, 'the keys of a deleted project were destroyed');
     if (state.isOver) await deleteRow(tx, 'projects', project);

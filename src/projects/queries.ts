@@ -80,6 +80,16 @@ export async function lockDeletedProject(
   return { isEmpty: rows[0]?.left === false, isOver: locked[0].over };
 }
 
+/** Unsealed bookkeeping of a project, which nobody writes any more once its rows are gone. */
+const UNSEALED_TABLES_OF_PROJECTS = ['order_leases', 'order_turns', 'kek_rotations'] as const;
+
+export async function deleteBookkeeping(tx: Queryable, projectId: string): Promise<void> {
+  for (const table of UNSEALED_TABLES_OF_PROJECTS) {
+    const text = `DELETE FROM ${table} WHERE project_id = $1`;
+    await tx.query({ name: `delete-${table}-of-project`, text, values: [projectId] });
+  }
+}
+
 /** Destroys every epoch of the project's keys. */
 export async function deleteKeks(tx: Queryable, projectId: string): Promise<number> {
   const { rowCount } = await tx.query({

@@ -4,7 +4,6 @@ import { assignRole } from '../../src/identity/assignments.ts';
 import { removeRolesIn } from '../../src/identity/project-roles.ts';
 import type { Caller } from '../../src/policy/actor.ts';
 import { createProjectDeletion } from '../../src/projects/deletion.ts';
-import { TABLES_OF_PROJECTS } from '../../src/projects/queries.ts';
 import { createSecret } from '../../src/secrets/service.ts';
 import type { Person, StartedCoffer } from '../harness/start-coffer.ts';
 
@@ -19,7 +18,19 @@ export async function fillProject(coffer: StartedCoffer, name: string): Promise<
   const { client } = people[0];
   for (let turn = 0; turn < 3; turn += 1) {
     const { secret_ref } = (await client.post('/v1/secrets', text(`payload ${turn}`))).json;
-    await client.put(`${secret_ref}/metadata`, { metadata: { turn: String(turn) } });
+    const user = { service: 'nova', resource_type: 'SERVER', resource_id: String(turn) };
+    const secret_refs = [{ name: 'key', secret_ref }];
+    const container = await client.post('/v1/containers', { type: 'generic', secret_refs });
+    const meta = { algorithm: 'aes', bit_length: 256, mode: 'cbc' };
+    const replies = [
+      await client.put(`${secret_ref}/metadata`, { metadata: { turn: String(turn) } }),
+      await client.put(`${secret_ref}/acl`, { read: { users: ['somebody'] } }),
+      await client.post(`${secret_ref}/consumers`, user),
+      container,
+      await client.post(`${container.json.container_ref}/consumers`, { name: 'lb', URL: `u${turn}` }),
+      await client.post('/v1/orders', { type: 'key', meta }),
+    ];
+    for (const { status, text: why } of replies) if (status > 202) throw new Error(why);
   }
   return people;
 }
@@ -65,7 +76,11 @@ export async function countLeft(
     const { rows } = await db.query<{ n: bigint }>(statement);
     if (rows[0]!.n > 0n) counts[table] = Number(rows[0]!.n);
   };
-  for (const table of [...TABLES_OF_PROJECTS, 'keks']) await count(table, 'project_id = $1');
+  const { rows: owned } = await db.query<{ name: string }>({
+    text: `SELECT table_name AS name FROM information_schema.columns
+      WHERE table_schema = 'public' AND column_name = 'project_id' ORDER BY 1`,
+  });
+  for (const { name } of owned) await count(name, 'project_id = $1');
   await count('role_assignments', 'scope_id = $1');
   await count('projects', 'id = $1');
   return counts;
