@@ -10,6 +10,12 @@ const CONNECTIONS = (process.env.COFFER_BENCH_CONNECTIONS ?? '1,16,64').split(',
 const READ_AMONG = 1_000;
 const LIST_AMONG = 10_000;
 
+/** Of 100 among 100,000, of which each pattern finds 10,000. */
+const CROWD_LISTS = [
+  ['list by prefix', 'name=name-1-%25&sort=created:desc'],
+  ['list by part', 'name=%25-1-%25&sort=name'],
+] as const;
+
 interface Scenario {
   name: string;
   next: () => Buffer;
@@ -37,7 +43,7 @@ try {
   await servers.stop();
 }
 
-async function prepareScenarios({ cofferPort, token }: Servers): Promise<Scenario[]> {
+async function prepareScenarios({ cofferPort, token, crowdToken }: Servers): Promise<Scenario[]> {
   const auth = { 'x-auth-token': token };
   const json = { ...auth, 'content-type': 'application/json' };
   const post = (payload: string): Buffer => {
@@ -68,6 +74,10 @@ async function prepareScenarios({ cofferPort, token }: Servers): Promise<Scenari
       name: 'GET list of 100',
       next: () => requestBytes('GET', '/v1/secrets?limit=100&sort=created', auth),
     },
+    ...CROWD_LISTS.map(([name, query]) => ({
+      name,
+      next: () => requestBytes('GET', `/v1/secrets?limit=100&${query}`, { 'x-auth-token': crowdToken }),
+    })),
     { name: 'POST 32 B', next: () => small },
     { name: 'POST 10 KiB', next: () => large },
   ];

@@ -8,20 +8,26 @@ import { type Config, loadConfig } from '../../src/config.ts';
 import { startPrivatePostgres } from '../../src/db/embedded.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { openDatabase } from '../../src/db/open.ts';
-import { openInstallation } from '../../src/installation.ts';
+import { createPasswordHasher } from '../../src/crypto/password.ts';
+import { createProject, createUser, getProject, getRole } from '../../src/identity/administration.ts';
+import { type Installation, openInstallation } from '../../src/installation.ts';
 import { createKeyringFile } from '../../src/keyring/master-keys.ts';
+import { fillProject } from './fill.ts';
 
 export interface Servers {
   cofferPort: number;
   yardstickPort: number;
   /** A token of the administrator, who may everything that is measured. */
   token: string;
+  /** A token of a creator in a project with very many secrets. */
+  crowdToken: string;
   yardstickIds: string[];
   stop(): Promise<void>;
 }
 
 const [COFFER_PORT, YARDSTICK_PORT] = [19_391, 19_392];
 const YARDSTICK_ROWS = 1_000;
+const CROWD = { name: 'crowd', password: 'a crowd of secrets', secrets: 100_000, names: 1_000 };
 
 /** One PostgreSQL; on it a built Coffer and the yardstick, each in a process of its own. */
 export async function startServers(): Promise<Servers> {
@@ -47,7 +53,8 @@ export async function startServers(): Promise<Servers> {
   return {
     cofferPort: COFFER_PORT,
     yardstickPort: YARDSTICK_PORT,
-    token: await logIn(join(folder, 'coffer', 'admin-openrc')),
+    token: await logIn('admin', await readPassword(join(folder, 'coffer', 'admin-openrc'))),
+    crowdToken: await logIn(CROWD.name, CROWD.password),
     yardstickIds,
     stop: async () => {
       for (const child of [coffer, yardstick]) {
@@ -72,8 +79,23 @@ async function prepare(config: Config): Promise<string[]> {
   const opening = { purpose: 'command', createMissing: false, say: () => {} } as const;
   const installation = await openInstallation(config, { ...opening, allowEmpty: true });
   await bootstrapAdministrator(config, installation);
+  await makeCrowd(installation);
   await installation.close();
   return rows.map(({ id }) => id);
+}
+
+async function makeCrowd(installation: Installation): Promise<void> {
+  const parts = { ...installation, clock: { now: () => new Date() } };
+  const { id: projectId } = await createProject(parts, CROWD.name);
+  const names = Array.from({ length: CROWD.names }, (_, index) => `name-${index % 10}-${index}`);
+  await fillProject(installation, { projectId, count: CROWD.secrets, names });
+  const project = await getProject(parts, CROWD.name);
+  const grant = {
+    scope: { kind: 'project', id: projectId } as const,
+    project,
+    role: await getRole(parts, 'creator'),
+  };
+  await createUser(parts, createPasswordHasher(), CROWD.name, CROWD.password, { grants: [grant] });
 }
 
 async function waitUntilReady(child: ChildProcess): Promise<void> {
@@ -85,15 +107,19 @@ async function waitUntilReady(child: ChildProcess): Promise<void> {
   }
 }
 
-async function logIn(openrc: string): Promise<string> {
+async function readPassword(openrc: string): Promise<string> {
   const { readFile } = await import('node:fs/promises');
-  const password = /OS_PASSWORD=(\S+)/.exec(await readFile(openrc, 'utf8'))?.[1];
+  return /OS_PASSWORD=(\S+)/.exec(await readFile(openrc, 'utf8'))?.[1] ?? '';
+}
+
+/** Logs in to the project of the user's own name. */
+async function logIn(name: string, password: string): Promise<string> {
   const domain = { name: 'Default' };
-  const identity = { methods: ['password'], password: { user: { name: 'admin', password, domain } } };
+  const identity = { methods: ['password'], password: { user: { name, password, domain } } };
   const answer = await fetch(`http://127.0.0.1:${COFFER_PORT}/identity/v3/auth/tokens`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ auth: { identity, scope: { project: { name: 'admin', domain } } } }),
+    body: JSON.stringify({ auth: { identity, scope: { project: { name, domain } } } }),
   });
   const token = answer.headers.get('x-subject-token');
   if (token === null) throw new Error(`log-in failed: ${await answer.text()}`);
