@@ -3,8 +3,8 @@ import { rounds } from '../harness/rounds.ts';
 import { type Person, type StartedCoffer, startCoffer } from '../harness/start-coffer.ts';
 import { type Client, rawClient } from './raw-http.ts';
 
-// Two servers on one database, and requests that meet: each round a secret of its own, started in an order and
-// with pauses that its seed says.
+// Two servers on one database, and requests that meet: each round has a secret of its own, and begins them
+// after pauses that its seed says.
 
 let one: StartedCoffer;
 let two: StartedCoffer;
