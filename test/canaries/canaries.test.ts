@@ -7,6 +7,7 @@ import { type Db, openDatabase } from '../../src/db/open.ts';
 import { logIn, readOpenrc } from '../serve/ask.ts';
 import { type BuiltCoffer, buildCoffer, type Folder } from '../serve/built-coffer.ts';
 import type { ServerProcess } from '../serve/server-process.ts';
+import { useApplications } from './applications.ts';
 import { CanaryValues } from './canary-values.ts';
 import { knowKeys } from './open-keys.ts';
 import { type Hit, Scanner } from './scanner.ts';
@@ -61,6 +62,10 @@ it('lets no secret input out: not into logs, answers, database, its files and lo
   await visitor.misplace();
   await visitor.sendBytes();
   await visitor.logInWrongly('ada');
+  const app = ['app', 'create', 'web', '--project', 'shop', '-o', 'raw'];
+  const { stdout: code } = await folder.run(app);
+  const answers = await useApplications(folder.url, token, code.trim(), canaries);
+  visitor.answers.push(...answers);
 
   const places = new Map<string, Buffer | string>();
   await withDatabase(async (db) => {

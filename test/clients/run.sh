@@ -69,5 +69,7 @@ echo '--- keystoneauth: v3oidcaccesstoken'
 bash test/clients/federation_smoke.sh "$base" || failed=1
 echo '--- openstack: identity'
 bash test/clients/openstack_identity.sh "$place/data/admin-openrc" || failed=1
+echo '--- openstack, keystoneauth: application credentials'
+bash test/clients/application_credentials.sh "$base" || failed=1
 if [ "$failed" = 0 ]; then echo 'clients: every check passed'; else echo 'clients: some checks FAILED' >&2; fi
 exit "$failed"
