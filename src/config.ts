@@ -2,8 +2,9 @@ import { isInside, isLoopback, listensOnAll, readTlsFiles, type TlsFiles, urlOf 
 import { type KeystoneSettings, readKeystone } from './config/keystone.ts';
 import { type ListenAddress, type Parse, SettingProblem } from './config/parsers.ts';
 import { type Setting, type SettingKey, type Settings, settingKeys, settings } from './config/settings.ts';
+import { type Pkcs11Settings, readPkcs11 } from './config/pkcs11.ts';
 import { collect, type Given, type Sources } from './config/sources.ts';
-import type { StoreSetting } from './config/stores.ts';
+import { filesOf, type StoreSetting } from './config/stores.ts';
 import { CofferError } from './errors.ts';
 import type { RuleSetName } from './policy/can.ts';
 
@@ -12,6 +13,9 @@ export interface Config {
   databaseUrl: string | undefined;
   databasePool: number;
   keyringFile: string;
+  /** The keyring file with the installation's id: of the first store that is a file, or `keyringFile`. */
+  installationFile: string;
+  pkcs11: Pkcs11Settings | undefined;
   /** Of COFFER_STORES, or the one of `keyringFile`; the first is the default. */
   stores: readonly [StoreSetting, ...StoreSetting[]];
   /** Whether COFFER_STORES names them: clients may then choose among them. */
@@ -79,24 +83,36 @@ export function loadConfig(sources: Sources): LoadedConfig {
   const wantsTls = values.tlsCertificateFile !== undefined;
   const publicUrl = values.publicUrl ?? (values.listen && urlOf(values.listen, wantsTls ? 'https' : 'http'));
   const keystone = readKeystone(values, problems);
+  const pkcs11 = readPkcs11(values, problems);
   checkTogether(values, given, problems);
   if (problems.length > 0) throw new CofferError('configuration', describe(problems));
 
   // Each has a default or was parsed, or there would have been a problem.
   const { configFile: _, tlsCertificateFile: _c, tlsKeyFile: _k, ...others } = values as Required<Values>;
-  const rest = withoutKeystone(others);
+  const rest = withoutParts(others);
   const stores = values.stores ?? [{ name: 'software', kind: 'software', file: values.keyringFile }];
   const hasNamedStores = values.stores !== undefined;
+  const installationFile = filesOf(stores as StoreSetting[])[0] ?? values.keyringFile;
   const formerUrls = values.formerUrls ?? [];
-  const config = { ...rest, stores, hasNamedStores, publicUrl, formerUrls, tls, keystone } as Config;
+  const config = {
+    ...rest,
+    stores,
+    hasNamedStores,
+    installationFile,
+    pkcs11,
+    publicUrl,
+    formerUrls,
+    tls,
+    keystone,
+  } as Config;
   const all = { ...values, publicUrl };
   const origins = settingKeys.map((key) => originOf(key, given.get(key), all));
   return { config, origins };
 }
 
 /** What one value of the configuration stands for is not there a second time. */
-function withoutKeystone(values: object): object {
-  return Object.fromEntries(Object.entries(values).filter(([key]) => !key.startsWith('keystone')));
+function withoutParts(values: object): object {
+  return Object.fromEntries(Object.entries(values).filter(([key]) => !/^(keystone|pkcs11)/.test(key)));
 }
 
 function parseAll(given: Map<SettingKey, Given>, cwd: string, problems: string[]): Values {
@@ -125,7 +141,7 @@ function parseOne(record: Setting<unknown>, value: string, cwd: string, problems
 function checkTogether(values: Values, given: Map<SettingKey, Given>, problems: string[]): void {
   const { keyringFile, stores, dataDir, listen, noauth, payloadBytesMax, bodyBytesMax } = values;
   const name = stores === undefined ? 'COFFER_KEYRING_FILE' : 'COFFER_STORES';
-  for (const file of stores?.map((store) => store.file) ?? [keyringFile]) {
+  for (const file of stores === undefined ? [keyringFile] : filesOf(stores)) {
     if (file !== undefined && dataDir !== undefined && isInside(file, dataDir)) {
       problems.push(`${name}: ${file} is inside the data directory: its copies would hold the keys`);
     }

@@ -9,7 +9,9 @@ import { CofferError, StoreAway } from './errors.ts';
 import { Keyring } from './keyring/keyring.ts';
 import { hasKeyedRows } from './keyring/queries.ts';
 import { createKeyringFile, nameMasterKey } from './keyring/master-keys.ts';
-import { openStoreFiles } from './keyring/store-files.ts';
+import { openStores } from './keyring/open-stores.ts';
+import { openToken } from './keyring/pkcs11/open-token.ts';
+import type { TokenLog } from './keyring/pkcs11/token-client.ts';
 import type { Stores } from './keyring/stores.ts';
 
 /** The database and the keys of an installation, open. `close` gives back all that was opened or started. */
@@ -34,6 +36,8 @@ export interface OpenOptions {
   allowEmpty: boolean;
   /** A line about what was done. */
   say: (line: string) => void;
+  /** Hears of a token that went or came back; `say` where there is none. */
+  log?: TokenLog;
 }
 
 /**
@@ -58,7 +62,7 @@ export async function openInstallation(config: Config, options: OpenOptions): Pr
     const keyringFile = await findKeyringFile(config, options, db);
     const keyring = new Keyring({
       db,
-      ...(await openStores(config, keyringFile)),
+      ...(await openConfiguredStores(config, options, keyringFile)),
       // A clock that nobody sets back: what is cached for five seconds is not kept for hours.
       now: () => performance.now(),
       date: () => new Date(),
@@ -66,7 +70,7 @@ export async function openInstallation(config: Config, options: OpenOptions): Pr
     });
     releases.push(async () => keyring.close());
     await requireBootstrapped(keyring, config, { ...options, isNew: keyringFile.isNew });
-    const settle = async (): Promise<void> => await settleKeyring(keyringFile.path, config.stores[0].file);
+    const settle = async (): Promise<void> => await settleKeyring(keyringFile.path, config.installationFile);
     return { db, keyring, postgres, isNew: keyringFile.isNew, settle, close };
   } catch (error) {
     await close();
@@ -100,7 +104,7 @@ async function findKeyringFile(
   options: OpenOptions,
   db: Db,
 ): Promise<{ path: string; isNew: boolean }> {
-  const path = config.stores[0].file;
+  const path = config.installationFile;
   if (existsSync(path) || !options.createMissing) return { path, isNew: false };
   const making = `${path}.new`;
   if (existsSync(making)) return { path: making, isNew: true };
@@ -115,12 +119,23 @@ async function findKeyringFile(
 }
 
 /** In a new installation the files of the other stores are made too. */
-async function openStores(
-  { stores: [first, ...others] }: Config,
+async function openConfiguredStores(
+  { stores, installationFile, pkcs11 }: Config,
+  { say, log = { info: say, warn: say, error: say } }: OpenOptions,
   { path, isNew }: { path: string; isNew: boolean },
 ): Promise<{ installationId: Uint8Array; stores: Stores }> {
-  const missingKeyId = isNew ? nameMasterKey(new Date()) : undefined;
-  return await openStoreFiles([{ name: first.name, file: path }, ...others], { missingKeyId });
+  // A new keyring has another name until the installation is whole.
+  const sources = stores.map((store) =>
+    store.kind === 'software' && store.file === installationFile ? { ...store, file: path } : store,
+  );
+  return await openStores(sources, {
+    installationFile: path,
+    missingKeyId: isNew ? nameMasterKey(new Date()) : undefined,
+    openToken: (name) => {
+      if (pkcs11 === undefined) throw new CofferError('configuration', 'COFFER_PKCS11_MODULE is not set.');
+      return openToken(name, pkcs11, log);
+    },
+  });
 }
 
 async function settleKeyring(from: string, to: string): Promise<void> {
@@ -149,7 +164,7 @@ async function requireBootstrapped(
     if (!(error instanceof CofferError && error.code === 'integrity_violation')) throw error;
     throw new CofferError(
       'configuration',
-      `The keyring ${config.stores[0].file} does not open this database: they are not of one installation, or one was altered.`,
+      `The keyring ${config.installationFile} does not open this database: they are not of one installation, or one was altered.`,
     );
   });
   if (isBootstrapped || options.isNew || options.allowEmpty) return;

@@ -28,6 +28,7 @@ export async function serve(config: Config, options: ServeOptions): Promise<numb
     createMissing: options.createMissing && config.databaseUrl === undefined,
     allowEmpty: false,
     say,
+    log,
   });
   let server: Server | undefined;
   try {
@@ -84,7 +85,7 @@ function describe(
   if (server.address !== config.publicUrl) say(`  listening   ${server.address}`);
   if (installation.postgres !== undefined)
     say(`  data        ${config.dataDir} (a private PostgreSQL, no TCP port)`);
-  say(`  keyring     ${config.stores.map(({ file }) => file).join(', ')}`);
+  say(`  keyring     ${config.stores.map(describeStore).join(', ')}`);
   if (isNew) say('  Whoever loses the keyring loses every secret: keep a copy, away from the data.');
   const openrc = join(config.dataDir, 'admin-openrc');
   if (!existsSync(openrc)) return;
@@ -92,6 +93,10 @@ function describe(
   say(`  . ${openrc}`);
   say('  echo -n "correct horse" | npx coffer secret store greeting');
   say('  npx coffer secret get greeting');
+}
+
+function describeStore(store: Config['stores'][number]): string {
+  return store.kind === 'software' ? store.file : `a PKCS#11 token (${store.name})`;
 }
 
 /** For the command line: a port in use, an address that is not here. */

@@ -14,6 +14,7 @@ export const nouns: Readonly<Record<string, () => Promise<CommandModule>>> = {
   migrate: () => import('./migrate.ts'),
   bootstrap: () => import('./bootstrap.ts'),
   keyring: () => import('./keyring.ts'),
+  hsm: () => import('./hsm.ts'),
   kek: () => import('./kek.ts'),
   backend: () => import('./backend.ts'),
   config: () => import('./config.ts'),

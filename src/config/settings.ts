@@ -44,9 +44,46 @@ export const settings = {
   stores: setting({
     name: 'COFFER_STORES',
     description:
-      'Several secret stores, the first the default: `main=software:/etc/coffer/keys,second=software:/etc/coffer/keys2`. COFFER_KEYRING_FILE is then not read.',
+      'Several secret stores, the first the default: `main=software:/etc/coffer/keys,hsm=pkcs11`. COFFER_KEYRING_FILE is then read where no store is a file, for the id of the installation alone.',
     otherwise: 'one, of COFFER_KEYRING_FILE',
     parse: storeList,
+  }),
+  pkcs11Module: setting({
+    name: 'COFFER_PKCS11_MODULE',
+    description: "The vendor's PKCS#11 library, for the store of the kind pkcs11.",
+    otherwise: 'none',
+    parse: parse.path,
+  }),
+  pkcs11Token: setting({
+    name: 'COFFER_PKCS11_TOKEN',
+    description: 'The label of the token.',
+    default: 'coffer',
+    parse: parse.text,
+  }),
+  pkcs11PinFile: setting({
+    name: 'COFFER_PKCS11_PIN_FILE',
+    description: "A file with the PIN of the token's user in its first line, mode 0600.",
+    otherwise: 'none',
+    parse: parse.path,
+  }),
+  pkcs11MasterKey: setting({
+    name: 'COFFER_PKCS11_MASTER_KEY',
+    description: 'The label of the master key that new KEKs are wrapped under.',
+    default: 'coffer-mk-1',
+    parse: parse.text,
+  }),
+  pkcs11Mode: setting({
+    name: 'COFFER_PKCS11_MODE',
+    description:
+      '`cached`: KEKs are opened by the token and held for 15 minutes at most. `strict`: they never leave it.',
+    default: 'cached',
+    parse: parse.oneOf('cached', 'strict'),
+  }),
+  pkcs11Sessions: setting({
+    name: 'COFFER_PKCS11_SESSIONS',
+    description: 'Sessions with the token: so many operations at once.',
+    default: '4',
+    parse: parse.integerWithin(1, 64),
   }),
   dataDir: setting({
     name: 'COFFER_DATA_DIR',

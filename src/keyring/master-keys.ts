@@ -23,6 +23,10 @@ const ID_RULE = 'a key id is 1 to 64 letters, digits, dots, dashes or underscore
  * @throws CofferError `configuration` that names the file, the line and what to do, never the line's content.
  */
 export async function readKeyringFile(path: string): Promise<MasterKeys> {
+  return await readParsed(path, parseKeyring);
+}
+
+async function readParsed<T>(path: string, parse: (path: string, content: Uint8Array) => T): Promise<T> {
   const file = await open(path, 'r').catch((cause: NodeJS.ErrnoException) => {
     const why = cause.code === 'ENOENT' ? 'does not exist' : `cannot be read (${cause.code ?? 'unknown'})`;
     throw refuse(path, `${why}. Make one with: coffer keyring create ${path}`);
@@ -32,7 +36,7 @@ export async function readKeyringFile(path: string): Promise<MasterKeys> {
     await requirePrivate(path, file);
     const { bytesRead } = await file.read(buffer, 0, FILE_BYTES_MAX, 0);
     if (bytesRead === FILE_BYTES_MAX) throw refuse(path, 'is larger than a keyring can be');
-    return parseKeyring(path, buffer.subarray(0, bytesRead));
+    return parse(path, buffer.subarray(0, bytesRead));
   } finally {
     wipe(buffer);
     await file.close();
@@ -41,7 +45,7 @@ export async function readKeyringFile(path: string): Promise<MasterKeys> {
 
 /** The installation id of a keyring file; its keys are wiped. @throws CofferError `configuration`. */
 export async function readInstallationId(path: string): Promise<Uint8Array> {
-  const { installationId, keys } = await readKeyringFile(path);
+  const { installationId, keys } = await readParsed(path, parseLines);
   wipe(...keys.values());
   return installationId;
 }
@@ -57,6 +61,16 @@ async function requirePrivate(path: string, file: FileHandle): Promise<void> {
  * its owner.
  */
 export function parseKeyring(path: string, content: Uint8Array): MasterKeys {
+  const { activeId, ...parsed } = parseLines(path, content);
+  if (activeId === undefined) throw refuse(path, "has no key that is 'active'");
+  return { ...parsed, activeId };
+}
+
+/** A file without a key is one of an installation whose master keys are elsewhere. */
+function parseLines(
+  path: string,
+  content: Uint8Array,
+): Omit<MasterKeys, 'activeId'> & { activeId: string | undefined } {
   let installationId: Uint8Array | undefined;
   let activeId: string | undefined;
   const keys = new Map<string, Uint8Array>();
@@ -85,7 +99,6 @@ export function parseKeyring(path: string, content: Uint8Array): MasterKeys {
     } else throw bad("a line begins with 'installation', 'key' or '#'");
   }
   if (installationId === undefined) throw refuse(path, "has no line 'installation …'");
-  if (activeId === undefined) throw refuse(path, "has no key that is 'active'");
   return { installationId, activeId, keys };
 }
 
@@ -95,18 +108,18 @@ export function nameMasterKey(now: Date): string {
 }
 
 /**
- * Writes a new keyring with one random master key, of a new installation or the one given, mode 0600, and
- * syncs it to the disk. It is there whole or not at all, wherever the process is killed.
+ * Writes a new keyring with one random master key, or for null none, of a new installation or the one given,
+ * mode 0600, and syncs it to the disk. It is there whole or not at all, wherever the process is killed.
  *
  * @throws CofferError `configuration` when the file exists: a keyring is never overwritten; or for an id that
  * is none.
  */
 export async function createKeyringFile(
   path: string,
-  masterKeyId: string,
+  masterKeyId: string | null,
   installationId: Uint8Array = randomBytes(INSTALLATION_BYTES),
 ): Promise<void> {
-  if (!ID_PATTERN.test(masterKeyId)) throw refuse(path, `cannot be made: ${ID_RULE}`);
+  if (masterKeyId !== null && !ID_PATTERN.test(masterKeyId)) throw refuse(path, `cannot be made: ${ID_RULE}`);
   const unfinished = `${path}.${randomBytes(6).toString('hex')}`;
   try {
     await writeKeyring(unfinished, masterKeyId, installationId);
@@ -127,19 +140,24 @@ export async function createKeyringFile(
   }
 }
 
-async function writeKeyring(path: string, masterKeyId: string, installationId: Uint8Array): Promise<void> {
+async function writeKeyring(
+  path: string,
+  masterKeyId: string | null,
+  installationId: Uint8Array,
+): Promise<void> {
   const file = await open(path, 'wx', 0o600);
   const key = randomBytes(KEY_BYTES);
   const digits = encodeHex(key);
+  const keyLine =
+    masterKeyId === null ? [] : [Buffer.from(`key ${masterKeyId} `), digits, Buffer.from(' active\n')];
   const content = Buffer.concat([
     Buffer.from(
       '# Coffer keyring. Whoever loses it loses every secret; keep a copy away from the database.\n',
     ),
     Buffer.from('installation '),
     encodeHex(installationId),
-    Buffer.from(`\nkey ${masterKeyId} `),
-    digits,
-    Buffer.from(' active\n'),
+    Buffer.from('\n'),
+    ...keyLine,
   ]);
   try {
     await file.writeFile(content);

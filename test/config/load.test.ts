@@ -37,6 +37,9 @@ describe('loadConfig', () => {
     expect(load().config).toEqual({
       databaseUrl: undefined,
       databasePool: 16,
+      installationFile: join(cwd, 'keys'),
+      kekMaxAgeSeconds: 0,
+      pkcs11: undefined,
       keyringFile: join(cwd, 'keys'),
       stores: [{ name: 'software', kind: 'software', file: join(cwd, 'keys') }],
       hasNamedStores: false,
@@ -175,10 +178,28 @@ describe('loadConfig', () => {
     expect(flagOf(settings.tlsKeyFile)).toBe('tls-key-file');
   });
 
+  it('takes the settings of a token together', () => {
+    const token = { COFFER_PKCS11_MODULE: '/lib/token.so', COFFER_PKCS11_PIN_FILE: '/etc/pin' };
+    const load = (env: Record<string, string>) => loadConfig({ flags: {}, env, cwd });
+    expect(load({ ...token, COFFER_STORES: 'hsm=pkcs11' }).config.pkcs11).toEqual({
+      module: '/lib/token.so',
+      tokenLabel: 'coffer',
+      pinFile: '/etc/pin',
+      masterKey: 'coffer-mk-1',
+      mode: 'cached',
+      sessions: 4,
+    });
+    expect(() => load({ COFFER_STORES: 'hsm=pkcs11' })).toThrow(
+      /COFFER_PKCS11_MODULE.*COFFER_PKCS11_PIN_FILE/s,
+    );
+    expect(() => load({ COFFER_PKCS11_PIN_FILE: '/etc/pin' })).toThrow('COFFER_PKCS11_MODULE: is needed');
+    expect(() => load({ ...token, COFFER_STORES: 'one=pkcs11,two=pkcs11' })).toThrow('at most');
+  });
+
   it('has a name, a description and a default or its substitute for every setting', () => {
     for (const key of settingKeys) {
       const record: Setting<unknown> = settings[key];
-      expect(record.name).toMatch(/^COFFER_[A-Z_]+$/);
+      expect(record.name).toMatch(/^COFFER_[A-Z][A-Z0-9_]*$/);
       expect(record.description).toMatch(/\.$/);
       expect((record.default === undefined) !== (record.otherwise === undefined), record.name).toBe(true);
     }

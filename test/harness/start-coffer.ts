@@ -103,10 +103,13 @@ const opening = { purpose: 'command', createMissing: false, say: () => {} } as c
 async function makeInstallation(config: ReturnType<typeof loadConfig>['config']): Promise<void> {
   const { migrate } = await import('../../src/db/migrate.ts');
   const { openDatabase } = await import('../../src/db/open.ts');
-  const [first, ...others] = config.stores;
-  await createKeyringFile(first.file, 'mk-test');
-  const installationId = await readInstallationId(first.file);
-  for (const { file } of others) await createKeyringFile(file, 'mk-test', installationId);
+  const hasKeys = config.stores.some(({ kind }) => kind === 'software');
+  await createKeyringFile(config.installationFile, hasKeys ? 'mk-test' : null);
+  const installationId = await readInstallationId(config.installationFile);
+  for (const store of config.stores) {
+    if (store.kind !== 'software' || store.file === config.installationFile) continue;
+    await createKeyringFile(store.file, 'mk-test', installationId);
+  }
   const db = openDatabase({ connection: config.databaseUrl ?? '' });
   await migrate(db);
   await db.close();

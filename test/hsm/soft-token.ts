@@ -4,7 +4,6 @@ import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { pino } from 'pino';
 import { TokenClient, type TokenClientOptions } from '../../src/keyring/pkcs11/token-client.ts';
 
 const MODULES = ['/usr/lib/softhsm/libsofthsm2.so', '/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so'];
@@ -55,7 +54,7 @@ export function connect(
 ): TokenClient {
   return new TokenClient({
     address: { module: hsm.module, tokenLabel: label, pinFile, sessions: 4 },
-    log: pino({ level: 'silent' }),
+    log: { info: () => {}, warn: () => {}, error: () => {} },
     childFile: resolve('dist/pkcs11-token.js'),
     ...options,
   });

@@ -1,13 +1,19 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import type { Logger } from 'pino';
 import { CofferError } from '../../errors.ts';
 import type { TokenAddress, TokenCall, TokenCalls, TokenFailure, TokenReply } from './messages.ts';
 
+/** What an operator should hear of. */
+export interface TokenLog {
+  info(message: string): void;
+  warn(message: string): void;
+  error(message: string): void;
+}
+
 export interface TokenClientOptions {
   address: TokenAddress;
-  log: Logger;
+  log: TokenLog;
   /** The file of the child, where it is not beside this one. */
   childFile?: string;
   /** Milliseconds of a clock that nobody sets back. */
@@ -170,7 +176,7 @@ export class TokenClient {
       : `It is tried once more, in ${LOGIN_HOLD_MS / 1000} s.`;
     const message = `The token '${address.tokenLabel}' refuses the PIN in ${address.pinFile}. ${next}`;
     this.#trouble = message;
-    log.error({ failure: failure.message, attempts: this.#wrongPins }, message);
+    log.error(message);
     return new LostChild(message);
   }
 
@@ -234,11 +240,10 @@ class LostChild extends Error {
   }
 }
 
-/** Beside the bundle, or above its chunks. */
+/** Beside the bundle, above its chunks, or built from this tree. */
 function findChildFile(): string {
-  const candidates = ['./pkcs11-token.js', '../pkcs11-token.js'].map(
-    (path) => new URL(path, import.meta.url),
-  );
+  const paths = ['./pkcs11-token.js', '../pkcs11-token.js', '../../../dist/pkcs11-token.js'];
+  const candidates = paths.map((path) => new URL(path, import.meta.url));
   const found = candidates.find((url) => existsSync(url));
   if (found === undefined) throw new Error('pkcs11-token.js is not beside the bundle: run npm run build');
   return fileURLToPath(found);

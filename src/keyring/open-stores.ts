@@ -1,0 +1,65 @@
+import { existsSync } from 'node:fs';
+import { wipe } from '../crypto/envelope.ts';
+import { CofferError } from '../errors.ts';
+import type { CryptoBackend } from './backend.ts';
+import { createKeyringFile, type MasterKeys, readInstallationId, readKeyringFile } from './master-keys.ts';
+import { createSoftwareBackend } from './software-backend.ts';
+import { createStores, type Stores } from './stores.ts';
+
+/** A store as the configuration names it. */
+export type StoreSource = { name: string; kind: 'software'; file: string } | { name: string; kind: 'pkcs11' };
+
+export interface StoreOpening {
+  /** The keyring file whose installation all stores are of. */
+  installationFile: string;
+  /** Makes the files of other stores that are not there, each with a master key of this id. */
+  missingKeyId?: string | undefined;
+  openToken: (store: string) => CryptoBackend;
+}
+
+/**
+ * Opens the stores of an installation, whose id is bound into every key, whichever store holds it.
+ *
+ * @throws CofferError `configuration` for a file that cannot be used, or is of another installation.
+ */
+export async function openStores(
+  sources: readonly StoreSource[],
+  { installationFile, missingKeyId, openToken }: StoreOpening,
+): Promise<{ installationId: Uint8Array; stores: Stores }> {
+  const installationId = await readInstallationId(installationFile);
+  const backends: CryptoBackend[] = [];
+  try {
+    for (const source of sources) {
+      if (source.kind === 'pkcs11') {
+        backends.push(openToken(source.name));
+        continue;
+      }
+      if (missingKeyId !== undefined && !existsSync(source.file)) {
+        await createKeyringFile(source.file, missingKeyId, installationId);
+      }
+      const keys = await readKeysOf(installationId, source.file, installationFile);
+      backends.push(createSoftwareBackend(source.name, keys));
+    }
+    const [first, ...others] = backends;
+    if (first === undefined) throw new CofferError('configuration', 'There is no secret store.');
+    return { installationId, stores: createStores([first, ...others]) };
+  } catch (error) {
+    for (const backend of backends) backend.close();
+    throw error;
+  }
+}
+
+async function readKeysOf(
+  installationId: Uint8Array,
+  file: string,
+  installationFile: string,
+): Promise<MasterKeys> {
+  const masterKeys = await readKeyringFile(file);
+  if (Buffer.compare(masterKeys.installationId, installationId) === 0) return masterKeys;
+  wipe(...masterKeys.keys.values());
+  throw new CofferError(
+    'configuration',
+    `The keyring ${file} is of another installation than ${installationFile}. ` +
+      `Make one of the same with: coffer keyring create FILE --installation-of ${installationFile}`,
+  );
+}
