@@ -38,6 +38,7 @@ export interface LoginRecord {
   allowed: boolean;
   /** The id of who was resolved; never what was typed, which may be a password in the wrong field. */
   userId: string | null;
+  applicationId: string | null;
   method: string;
   /** The address that it came from. */
   source: string;
@@ -59,6 +60,7 @@ export function recordLogin(log: Logger, login: LoginRecord): void {
         action: 'identity:log_in',
         outcome: login.allowed ? 'allowed' : 'refused',
         user: login.userId ?? 'unknown',
+        ...(login.applicationId === null ? {} : { application: login.applicationId }),
         method: login.method,
         source: login.source,
         project: login.projectId,

@@ -15,18 +15,24 @@ export interface LoginOrigin {
 export interface LoginAttempt extends LoginOrigin {
   method: string;
   userId: string | null;
+  /** The application credential, where it is known. */
+  applicationId: string | null;
   isHeld: boolean;
   workload?: { issuer: string; subject: string };
+}
+
+export function startAttempt({ source, requestId }: LoginOrigin, method: string): LoginAttempt {
+  return { source, requestId, method, userId: null, applicationId: null, isHeld: false };
 }
 
 /** Does a log-in and reports how it ended, unless it ended in something else than a yes or no. */
 export async function recordedLogin<T extends { claims: TokenClaims }>(
   { log }: Pick<Coffer, 'log'>,
-  { source, requestId }: LoginOrigin,
+  origin: LoginOrigin,
   method: string,
   logIn: (attempt: LoginAttempt) => Promise<T>,
 ): Promise<T> {
-  const attempt: LoginAttempt = { source, requestId, method, userId: null, isHeld: false };
+  const attempt = startAttempt(origin, method);
   const record = (claims: TokenClaims | null): void => {
     const { prj: projectId = null, jti: tokenId = null } = claims ?? {};
     recordLogin(log, { ...attempt, allowed: claims !== null, projectId, tokenId });
@@ -34,6 +40,7 @@ export async function recordedLogin<T extends { claims: TokenClaims }>(
   try {
     const issued = await logIn(attempt);
     attempt.userId = issued.claims.sub;
+    attempt.applicationId = issued.claims.app ?? null;
     record(issued.claims);
     return issued;
   } catch (error) {

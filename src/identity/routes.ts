@@ -42,8 +42,9 @@ function registerDiscovery(app: FastifyInstance, publicUrl: string): void {
 }
 
 function registerTokens(app: FastifyInstance, coffer: Coffer, identity: Identity): void {
+  const fullCatalog = formatCatalog(coffer);
   const describe = async ({ claims, rights }: KnownToken, query: Query): Promise<object> => {
-    const catalog = Object.hasOwn(query, 'nocatalog') ? undefined : formatCatalog(coffer);
+    const catalog = Object.hasOwn(query, 'nocatalog') ? undefined : fullCatalog;
     return formatToken(claims, rights, await identity.listRoles(), catalog);
   };
 

@@ -1,4 +1,5 @@
 import { type Measured, measure, requestBytes } from './load.ts';
+import { makeApplicationLogin, measureTokens, passwordLogin } from './log-ins.ts';
 import { type Servers, startServers } from './servers.ts';
 import { measureStartUp } from './start-up.ts';
 
@@ -7,6 +8,8 @@ import { measureStartUp } from './start-up.ts';
 
 const SECONDS = Number(process.env.COFFER_BENCH_SECONDS ?? '4');
 const CONNECTIONS = (process.env.COFFER_BENCH_CONNECTIONS ?? '1,16,64').split(',').map(Number);
+/** Of the scenarios, those whose name this matches. */
+const ONLY = new RegExp(process.env.COFFER_BENCH_ONLY ?? '');
 const READ_AMONG = 1_000;
 const LIST_AMONG = 10_000;
 
@@ -19,6 +22,8 @@ const CROWD_LISTS = [
 interface Scenario {
   name: string;
   next: () => Buffer;
+  /** More would be sent away, as they should. */
+  connectionsMax?: number;
 }
 
 const servers = await startServers();
@@ -27,11 +32,13 @@ try {
   const { yardstickPort, yardstickIds } = servers;
   const yardstick = { name: 'yardstick', next: () => requestBytes('GET', `/rows/${pick(yardstickIds)}`, {}) };
   await reportStartUp(servers);
+  await reportTokens();
   print('scenario', 'connections', 'requests/s', 'ratio', 'median ms', 'p99 ms', 'failed');
   for (const connections of CONNECTIONS) {
     const before = await run(yardstick, yardstickPort, connections);
     const measured: [Scenario, Measured][] = [];
     for (const scenario of scenarios) {
+      if (connections > (scenario.connectionsMax ?? connections) || !ONLY.test(scenario.name)) continue;
       measured.push([scenario, await run(scenario, servers.cofferPort, connections)]);
     }
     const after = await run(yardstick, yardstickPort, connections);
@@ -43,7 +50,7 @@ try {
   await servers.stop();
 }
 
-async function prepareScenarios({ cofferPort, token, crowdToken }: Servers): Promise<Scenario[]> {
+async function prepareScenarios({ cofferPort, token, crowdToken, password }: Servers): Promise<Scenario[]> {
   const auth = { 'x-auth-token': token };
   const json = { ...auth, 'content-type': 'application/json' };
   const post = (payload: string): Buffer => {
@@ -63,6 +70,8 @@ async function prepareScenarios({ cofferPort, token, crowdToken }: Servers): Pro
   };
   while (ids.length < LIST_AMONG) await Promise.all(Array.from({ length: 100 }, storeOne));
   const some = ids.slice(0, READ_AMONG);
+  const byApplication = await makeApplicationLogin(`http://127.0.0.1:${cofferPort}`, token);
+  const byPassword = passwordLogin(password);
   const path = (): string => `/v1/secrets/${pick(some)}`;
   return [
     {
@@ -80,6 +89,8 @@ async function prepareScenarios({ cofferPort, token, crowdToken }: Servers): Pro
     })),
     { name: 'POST 32 B', next: () => small },
     { name: 'POST 10 KiB', next: () => large },
+    { name: 'log in, app', next: () => byApplication },
+    { name: 'log in, password', next: () => byPassword, connectionsMax: 16 },
   ];
 }
 
@@ -96,6 +107,15 @@ async function reportStartUp({ cofferPort, token }: Servers): Promise<void> {
   print('empty Node', emptyNode.toFixed(0), '1.00');
   print('coffer secret get', secretGet.toFixed(0), (secretGet / emptyNode).toFixed(2));
   print('import client', importClient.toFixed(1), (importClient / emptyNode).toFixed(2));
+}
+
+async function reportTokens(): Promise<void> {
+  const { verify, verifyCached, sign, matchSecret } = await measureTokens();
+  print('tokens', 'µs of CPU');
+  print('verify, first', verify.toFixed(1));
+  print('verify, again', verifyCached.toFixed(1));
+  print('sign', sign.toFixed(1));
+  print('match a secret', matchSecret.toFixed(1));
 }
 
 async function run(scenario: Scenario, port: number, connections: number): Promise<Measured> {

@@ -21,6 +21,8 @@ export interface Servers {
   token: string;
   /** A token of a creator in a project with very many secrets. */
   crowdToken: string;
+  /** The administrator's. */
+  password: string;
   yardstickIds: string[];
   stop(): Promise<void>;
 }
@@ -50,10 +52,12 @@ export async function startServers(): Promise<Servers> {
     env: { ...path, BENCH_DATABASE_URL: postgres.url, BENCH_PORT: String(YARDSTICK_PORT) },
   });
   await Promise.all([once(yardstick, 'message'), waitUntilReady(coffer)]);
+  const password = await readPassword(join(folder, 'coffer', 'admin-openrc'));
   return {
     cofferPort: COFFER_PORT,
     yardstickPort: YARDSTICK_PORT,
-    token: await logIn('admin', await readPassword(join(folder, 'coffer', 'admin-openrc'))),
+    token: await logIn('admin', password),
+    password,
     crowdToken: await logIn(CROWD.name, CROWD.password),
     yardstickIds,
     stop: async () => {

@@ -4,6 +4,7 @@ import { createPasswordHasher, PASSWORD_BYTES_MAX, type PasswordHasher } from '.
 import type { Db, Statement } from '../../src/db/open.ts';
 import { createRevisionMemory } from '../../src/db/revisions.ts';
 import { updateRow } from '../../src/db/sealed.ts';
+import { startAttempt } from '../../src/identity/login-attempt.ts';
 import { createPasswordLogin, type PasswordLogin } from '../../src/identity/password-login.ts';
 import { readUser } from '../../src/identity/rights.ts';
 import { type Person, type StartedCoffer, startCoffer } from '../harness/start-coffer.ts';
@@ -52,13 +53,7 @@ function counted(db: Db): Db {
 }
 
 async function attempt(name: string, password: string): Promise<string> {
-  const origin = {
-    source: '192.0.2.1',
-    requestId: 'req-test',
-    method: 'password',
-    userId: null,
-    isHeld: false,
-  };
+  const origin = startAttempt({ source: '192.0.2.1', requestId: 'req-test' }, 'password');
   try {
     return (await logIn({ name }, password, origin)).id;
   } catch (error) {

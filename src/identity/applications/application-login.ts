@@ -3,6 +3,7 @@ import { openRow } from '../../db/sealed.ts';
 import { CofferError } from '../../errors.ts';
 import { authenticationRequired } from '../../http/errors.ts';
 import type { NamedCredential } from '../keystone-requests.ts';
+import type { LoginAttempt } from '../login-attempt.ts';
 import { nameKey } from '../names.ts';
 import { findNamedUser } from '../password-login.ts';
 import type { IdentityParts } from '../rights.ts';
@@ -10,7 +11,11 @@ import { type ApplicationRights, readApplicationRights } from './application-rig
 import { findCredentialByName } from './credential-queries.ts';
 import { matchesSecret } from './credential-secret.ts';
 
-export type ApplicationLogin = (named: NamedCredential, secret: string) => Promise<ApplicationRights>;
+export type ApplicationLogin = (
+  named: NamedCredential,
+  secret: string,
+  attempt: LoginAttempt,
+) => Promise<ApplicationRights>;
 
 /**
  * Gives the rights of the credential whose secret it is. One that is unknown, ended, revoked or not fetched
@@ -18,9 +23,11 @@ export type ApplicationLogin = (named: NamedCredential, secret: string) => Promi
  * are not guessed, and nobody can hold an application back by trying.
  */
 export function createApplicationLogin(parts: IdentityParts, memory: RevisionMemory): ApplicationLogin {
-  return async (named, secret) => {
+  return async (named, secret, attempt) => {
     const id = await resolveCredential(parts, named);
     const rights = id === undefined ? undefined : await readApplicationRights(parts, memory, id);
+    attempt.userId = rights?.user.id ?? null;
+    attempt.applicationId = rights?.application.row.id ?? null;
     const matches = matchesSecret(rights?.application.row.secret_hash ?? null, id ?? '', secret);
     if (rights === undefined || !matches || rights.roles.length === 0) {
       throw new CofferError('unauthorized', authenticationRequired);

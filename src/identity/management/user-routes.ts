@@ -1,6 +1,7 @@
 import { described } from '../../http/documentation.ts';
 import type { Accounts } from '../identity.ts';
 import { DEFAULT_DOMAIN } from '../keystone-requests.ts';
+import { startAttempt } from '../login-attempt.ts';
 import { missing } from '../rows.ts';
 import { answerList, type Desk, manageFor, type Query, readOnce } from './asking.ts';
 import { parseMember, PASSWORD_CHANGE, pick, requireSame, USER } from './bodies.ts';
@@ -119,13 +120,7 @@ function registerPassword(desk: Desk, { verifyPassword }: Accounts): void {
         return { original: String(original_password), password: String(password) };
       });
       const { userId: id } = request.params;
-      const attempt = {
-        source: request.ip,
-        requestId: request.id,
-        method: 'password',
-        userId: id,
-        isHeld: false,
-      };
+      const attempt = startAttempt({ source: request.ip, requestId: request.id }, 'password');
       const verify = async (original: string) => await verifyPassword({ id }, original, attempt);
       await users.changePassword(manageFor(desk, request), verify, id, read);
       return await reply.code(204).send();
