@@ -8,6 +8,8 @@ export const nouns: Readonly<Record<string, () => Promise<CommandModule>>> = {
   login: () => import('./login.ts'),
   secret: () => import('./secret.ts'),
   order: () => import('./order.ts'),
+  quota: () => import('./quota.ts'),
+  store: () => import('./store.ts'),
   run: () => import('./run.ts'),
   serve: () => import('./serve.ts'),
   worker: () => import('./worker.ts'),

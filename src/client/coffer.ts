@@ -6,6 +6,8 @@ import {
   providerChain,
 } from './credentials.ts';
 import { Orders } from './orders.ts';
+import { Quotas } from './quotas.ts';
+import { SecretStores } from './secret-stores.ts';
 import { Secrets } from './secrets.ts';
 import { SecretValue } from './secret-value.ts';
 import { type CallOptions, Session } from './session.ts';
@@ -83,11 +85,17 @@ export class Coffer {
   readonly secrets: Secrets;
   /** Keys and pairs that the server makes. */
   readonly orders: Orders;
+  /** How many things a project may have. */
+  readonly quotas: Quotas;
+  /** Where keys are kept, on a server that has several places for them. */
+  readonly secretStores: SecretStores;
 
   constructor(options: CofferOptions = {}) {
     this.#session = new Session(providerOf(options), options);
     this.secrets = new Secrets(this.#session);
     this.orders = new Orders(this.#session);
+    this.quotas = new Quotas(this.#session);
+    this.secretStores = new SecretStores(this.#session);
   }
 
   /** Logs in now if that is due, and gives the token. Throws `CofferError`. */

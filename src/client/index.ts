@@ -19,6 +19,8 @@ export { type RedeemedCredentials, redeemCode, type RedemptionOptions } from './
 export type { NewKeyOrder, NewPairOrder, Order, OrderReference } from './order.ts';
 export type { OrderFilter, Orders, WaitOptions } from './orders.ts';
 export type { SecretMetadata } from './metadata.ts';
+export type { Limits, ProjectLimits, QuotaResource, Quotas } from './quotas.ts';
+export type { SecretStore, SecretStores } from './secret-stores.ts';
 export type {
   NewSecret,
   PayloadContentType,
