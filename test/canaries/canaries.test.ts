@@ -66,6 +66,7 @@ it('lets no secret input out: not into logs, answers, database, its files and lo
   const { stdout: code } = await folder.run(app);
   const answers = await useApplications(folder.url, token, code.trim(), canaries);
   visitor.answers.push(...answers);
+  await visitor.order();
 
   const places = new Map<string, Buffer | string>();
   await withDatabase(async (db) => {

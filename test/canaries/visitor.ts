@@ -57,6 +57,33 @@ export class Visitor {
     for (const url of [...stored.map(([reference]) => reference), ...paths]) await this.#ask(url);
   }
 
+  /** Keys that the server makes, and the passphrase that it is given for one. */
+  async order(): Promise<void> {
+    const passphrase = this.#canaries.text('the passphrase of an order');
+    for (const [type, more] of [
+      ['key', { algorithm: 'aes', bit_length: 256 }],
+      ['asymmetric', { algorithm: 'ec', bit_length: 256 }],
+      ['asymmetric', { algorithm: 'ec', bit_length: 256, passphrase }],
+    ] as const) {
+      const { json } = await this.#ask(`${this.#url}/v1/orders`, asJson({ type, meta: more }));
+      let order: Answer;
+      do order = await this.#ask(json.order_ref);
+      while (order.json.status === 'PENDING');
+      const box = type === 'key' ? undefined : await this.#ask(order.json.container_ref);
+      const slots = (box?.json.secret_refs ?? []) as { name: string; secret_ref: string }[];
+      const made = slots.find(({ name }) => name === 'private_key')?.secret_ref ?? order.json.secret_ref;
+      const headers = { 'x-auth-token': this.#token };
+      const bytes = Buffer.from(await (await fetch(`${made}/payload`, { headers })).arrayBuffer());
+      this.#canaries.know(`what was made of an order of type ${type}`, bytes);
+    }
+    await this.#ask(`${this.#url}/v1/orders`);
+    const wrong = this.#canaries.text('a passphrase in a list');
+    const meta = { algorithm: 'rsa', bit_length: 2048, passphrase: [wrong] };
+    await this.#refused('/v1/orders', asJson({ type: 'asymmetric', meta }));
+    const long = this.#canaries.word('a passphrase too long').repeat(100);
+    await this.#refused('/v1/orders', asJson({ type: 'asymmetric', meta: { ...meta, passphrase: long } }));
+  }
+
   /** A canary in every place of a creation where it does not belong. */
   async createWrongly(): Promise<void> {
     const wrong = (where: string): string => this.#canaries.text(where);

@@ -137,6 +137,31 @@ describe('the conformance script', () => {
     expect((await demo.delete(`${last}?force=true`, { version: '1.2' })).status).toBe(204);
   });
 
+  it('31–34: makes keys and pairs, and shows an order to its project alone', async () => {
+    const order = async (type: string, meta: object) => {
+      const made = await demo.post('/v1/orders/', { type, meta });
+      expect(made.status).toBe(202);
+      const status = async () => (await demo.get(made.json.order_ref)).json.status;
+      await expect.poll(status, { timeout: 10_000 }).toBe('ACTIVE');
+      return (await demo.get(made.json.order_ref)).json;
+    };
+    const key = await order('key', { algorithm: 'AES', bit_length: 256, mode: 'cbc' });
+    expect(key.meta.algorithm).toBe('AES');
+    expect((await demo.get(`${key.secret_ref}/payload`)).bytes).toHaveLength(32);
+    for (const [type, meta] of [
+      ['key', { algorithm: 'aes', bit_length: 255 }],
+      ['key', { bit_length: 256 }],
+      ['certificate', {}],
+    ]) {
+      expect((await demo.post('/v1/orders', { type, meta })).status).toBe(400);
+    }
+    const pair = await order('asymmetric', { algorithm: 'rsa', bit_length: 2048 });
+    const box = (await demo.get(pair.container_ref)).json;
+    expect([box.type, box.secret_refs.length]).toEqual(['rsa', 2]);
+    const { client: other } = await coffer.person(['admin'], 'other');
+    expect((await other.get(key.order_ref)).status).toBe(404);
+  });
+
   it('37–38: keeps projects apart, whatever the query says', async () => {
     const ref = await store({ payload: 'x', ...TEXT });
     const { client: other } = await coffer.person(['admin'], 'other');

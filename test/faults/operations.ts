@@ -135,4 +135,40 @@ const secretOperations: readonly Operation[] = [
   ),
 ];
 
-export const OPERATIONS: readonly Operation[] = [...secretOperations];
+const ORDER = { type: 'key', meta: { algorithm: 'aes', bit_length: 256 } };
+
+const orderOperations: readonly Operation[] = [
+  {
+    title: 'an order',
+    statuses: [202],
+    prepare: async ({ person: { client } }) => ({
+      act: async () => await client.post('/v1/orders', ORDER),
+      look: async () => await total(client, '/v1/orders'),
+    }),
+  },
+  {
+    title: 'an order with a passphrase',
+    statuses: [202],
+    prepare: async ({ person: { client } }) => ({
+      act: async () =>
+        await client.post('/v1/orders', {
+          type: 'asymmetric',
+          meta: { algorithm: 'rsa', bit_length: 2048, passphrase: 'words' },
+        }),
+      look: async () => await total(client, '/v1/orders'),
+    }),
+  },
+  {
+    title: 'a deletion of an order',
+    statuses: [204, 404],
+    prepare: async ({ person: { client } }) => {
+      const path = new URL((await client.post('/v1/orders', ORDER)).json.order_ref).pathname;
+      return {
+        act: async () => await client.delete(path),
+        look: async () => (await client.get(path)).status,
+      };
+    },
+  },
+];
+
+export const OPERATIONS: readonly Operation[] = [...secretOperations, ...orderOperations];
