@@ -10,6 +10,8 @@ export const nouns: Readonly<Record<string, () => Promise<CommandModule>>> = {
   order: () => import('./order.ts'),
   quota: () => import('./quota.ts'),
   store: () => import('./store.ts'),
+  acl: () => import('./acl.ts'),
+  consumer: () => import('./consumer.ts'),
   run: () => import('./run.ts'),
   serve: () => import('./serve.ts'),
   worker: () => import('./worker.ts'),

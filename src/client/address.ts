@@ -54,11 +54,22 @@ export function parseSecretId(text: string): string {
   return parseId('secrets', text);
 }
 
+type Collection = 'secrets' | 'containers' | 'orders';
+
 /** The same for another collection. */
-export function parseId(collection: 'secrets' | 'orders', text: string): string {
+export function parseId(collection: Collection, text: string): string {
   const id = findId(collection, text);
   if (id === undefined) {
     throw new CofferError('bad_request', `expected an id (a UUID) or a reference of ${collection}`);
   }
   return id;
+}
+
+/** What is shared and used: a secret or a container, by its id or its reference. */
+export type Shared = { secret: string } | { container: string };
+
+export function pathOfShared(shared: Shared): string {
+  return 'secret' in shared
+    ? `/v1/secrets/${parseId('secrets', shared.secret)}`
+    : `/v1/containers/${parseId('containers', shared.container)}`;
 }

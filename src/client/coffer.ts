@@ -1,3 +1,5 @@
+import { Acls } from './acls.ts';
+import { Consumers } from './consumers.ts';
 import { credentialFileProvider } from './credential-file.ts';
 import {
   type CredentialProvider,
@@ -89,6 +91,10 @@ export class Coffer {
   readonly quotas: Quotas;
   /** Where keys are kept, on a server that has several places for them. */
   readonly secretStores: SecretStores;
+  /** Who may read secrets and containers. */
+  readonly acls: Acls;
+  /** Who uses secrets and containers. */
+  readonly consumers: Consumers;
 
   constructor(options: CofferOptions = {}) {
     this.#session = new Session(providerOf(options), options);
@@ -96,6 +102,8 @@ export class Coffer {
     this.orders = new Orders(this.#session);
     this.quotas = new Quotas(this.#session);
     this.secretStores = new SecretStores(this.#session);
+    this.acls = new Acls(this.#session);
+    this.consumers = new Consumers(this.#session);
   }
 
   /** Logs in now if that is due, and gives the token. Throws `CofferError`. */

@@ -1,4 +1,5 @@
-export { findSecretId } from './address.ts';
+export type { Acl, AclChange, Acls } from './acls.ts';
+export { findSecretId, type Shared } from './address.ts';
 export { Coffer, type CofferOptions, type TokenDescription, type TokenInformation } from './coffer.ts';
 export { CofferError, type CofferErrorCode, type CofferErrorDetails } from './coffer-error.ts';
 export {
@@ -14,6 +15,13 @@ export {
   providerChain,
   type TokenCredentials,
 } from './credentials.ts';
+export type {
+  Consumers,
+  ContainerConsumer,
+  RegisteredConsumer,
+  SecretConsumer,
+  Use,
+} from './consumers.ts';
 export { credentialFileProvider, credentialsFromFile } from './credential-file.ts';
 export { type RedeemedCredentials, redeemCode, type RedemptionOptions } from './redemption.ts';
 export type { NewKeyOrder, NewPairOrder, Order, OrderReference } from './order.ts';

@@ -19,7 +19,7 @@ export interface TransportOptions {
 
 /** One request, repeated as far as that is safe. */
 export interface Call {
-  method: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   url: string;
   headers: Record<string, string>;
   body?: string | Uint8Array | undefined;
