@@ -1,4 +1,5 @@
 import { CofferError } from '../../errors.ts';
+import { parseName } from '../names.ts';
 import { isMadeSecret } from './credential-secret.ts';
 
 /** A role by one of the two. */
@@ -27,7 +28,7 @@ const METHODS = ['DELETE', 'GET', 'HEAD', 'PATCH', 'POST', 'PUT'];
 const SECRET_LENGTH_MIN = 32;
 const SECRET_LENGTH_MAX = 1_024;
 const NAME_LENGTH_MAX = 255;
-const DESCRIPTION_LENGTH_MAX = 255;
+const DESCRIPTION_LENGTH_MAX = 4_096;
 const PATH_LENGTH_MAX = 225;
 const LIST_MAX = 100;
 const KNOWN = new Set([
@@ -58,7 +59,7 @@ export function parseNewCredential(body: unknown, now: Date): NewCredential {
     throw invalid('unrestricted is true or false');
   }
   return {
-    name: parseName(fields.name),
+    name: parseCredentialName(fields.name),
     description: textOrNull(fields.description, 'description', DESCRIPTION_LENGTH_MAX),
     secret: parseSecret(fields.secret),
     roles: fields.roles === undefined ? null : listOf(fields.roles, 'roles').map(parseRole),
@@ -68,11 +69,9 @@ export function parseNewCredential(body: unknown, now: Date): NewCredential {
   };
 }
 
-function parseName(value: unknown): string {
-  if (typeof value !== 'string' || value.trim() === '' || value.length > NAME_LENGTH_MAX) {
-    throw invalid(`name has 1 to ${NAME_LENGTH_MAX} characters`);
-  }
-  return value;
+function parseCredentialName(value: unknown): string {
+  if (typeof value !== 'string') throw invalid('name is a text');
+  return parseName(value, 'credential').name;
 }
 
 /** Stored as one hash over it, which is no hindrance to whoever guesses a short one. */
