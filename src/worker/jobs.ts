@@ -19,20 +19,25 @@ const ORDERS_EVERY_MS = 2_000;
 /** The old keys of a rotation go some seconds after its last row. */
 const ROTATIONS_EVERY_MS = 5_000;
 
+type Settings = Pick<
+  Config,
+  'noauth' | 'keystone' | 'purgeExpiredSeconds' | 'purgeOrdersSeconds' | 'kekMaxAgeSeconds'
+>;
+
 /** Every job of a node. */
 export function createJobs(
   coffer: Coffer,
-  config: Pick<Config, 'noauth' | 'purgeExpiredSeconds' | 'purgeOrdersSeconds' | 'kekMaxAgeSeconds'>,
+  config: Settings,
   { countPurged }: Pick<Metrics, 'countPurged'>,
 ): readonly Job[] {
-  const { noauth, purgeExpiredSeconds, purgeOrdersSeconds, kekMaxAgeSeconds } = config;
+  const { purgeExpiredSeconds, purgeOrdersSeconds, kekMaxAgeSeconds } = config;
   const purgeSecrets = createSecretPurge(coffer, purgeExpiredSeconds, () => countPurged('secrets'));
   const deleteProjects = createProjectDeletion(coffer, {
     removeRoles: async (projectId) => await removeRolesIn(coffer, projectId),
   });
   const purgeOrders = createOrderPurge(coffer, purgeOrdersSeconds, () => countPurged('orders'));
   return [
-    ...orderJobs(coffer, noauth),
+    ...orderJobs(coffer, config),
     { name: 'purge-secrets', everyMs: HOUR_MS, run: purgeSecrets },
     { name: 'purge-orders', everyMs: HOUR_MS, run: purgeOrders },
     { name: KEK_ROTATION, everyMs: ROTATIONS_EVERY_MS, run: createRotationJob(coffer, kekMaxAgeSeconds) },
@@ -40,9 +45,11 @@ export function createJobs(
   ];
 }
 
-function orderJobs(coffer: Coffer, noauth: boolean): Job[] {
-  // Without authentication nobody is known here: then an order has the roles that it came with.
-  const rolesNow: OrderWork['rolesNow'] = noauth ? async ({ roles }) => roles : createPresentRoles(coffer);
+function orderJobs(coffer: Coffer, { noauth, keystone }: Settings): Job[] {
+  // Without authentication, and behind another Keystone, whose tokens alone say what its users may, nobody is
+  // known here: then an order has the roles that it came with.
+  const isLocal = !noauth && keystone === undefined;
+  const rolesNow: OrderWork['rolesNow'] = isLocal ? createPresentRoles(coffer) : async ({ roles }) => roles;
   const work: OrderWork = { coffer, rolesNow };
   // A lane each: keys do not wait for pairs, which take seconds. Two at once, so that a long one is passed.
   return (['key', 'asymmetric'] as const).map((lane) => ({

@@ -59,3 +59,15 @@ it('works by what an application credential gives at that time', async () => {
     error_status_code: '403',
   });
 });
+
+it('works for whoever a request says it comes from, where nobody is authenticated', async () => {
+  const open = await startCoffer({ env: { COFFER_NOAUTH: '1' } });
+  try {
+    const headers = { 'x-project-id': 'anything', 'x-user-id': 'somebody', 'x-roles': 'creator' };
+    const { order_ref: order } = (await open.stranger.post('/v1/orders', ORDER, { headers })).json;
+    const status = async () => (await open.stranger.get(order, { headers })).json.status;
+    await expect.poll(status, { timeout: 5_000 }).toBe('ACTIVE');
+  } finally {
+    await open.stop();
+  }
+});

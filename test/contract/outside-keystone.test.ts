@@ -76,6 +76,13 @@ describe('with an outside Keystone', () => {
     expect((await store(makeToken({ roles: [] }).client)).status).toBe(403);
   });
 
+  it('an order is worked on with the roles that it came with', async () => {
+    const { client } = makeToken();
+    const meta = { algorithm: 'aes', bit_length: 256 };
+    const { order_ref: order } = (await client.post('/v1/orders', { type: 'key', meta })).json;
+    await expect.poll(async () => (await client.get(order)).json.status).toBe('ACTIVE');
+  });
+
   it('a token without a project is none here', async () => {
     for (const change of [{}, { domain: { id: 'default' } }, { system: { all: true } }]) {
       expect(await listStatus(makeToken({ project: undefined, ...change }).client)).toBe(401);
