@@ -7,6 +7,7 @@ import { orders } from './0007_orders.ts';
 import { storesAndQuotas } from './0008_stores_and_quotas.ts';
 import { revocations } from './0009_revocations.ts';
 import { rotation } from './0010_rotation.ts';
+import { identityManagement } from './0011_identity_management.ts';
 
 export interface Migration {
   number: number;
@@ -25,4 +26,5 @@ export const MIGRATIONS: readonly Migration[] = [
   storesAndQuotas,
   revocations,
   rotation,
+  identityManagement,
 ];

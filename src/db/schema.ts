@@ -26,6 +26,8 @@ export interface ProjectRow extends SealedColumns {
   preferred_store: string | null;
   /** Set once it is being deleted: from then on nobody acts in it, and its rows go one after the other. */
   deleted: Date | null;
+  /** What else its managers keep there (FORMAT.md §6). */
+  extra: Uint8Array | null;
 }
 
 export interface KekRow extends SealedColumns {
@@ -50,6 +52,7 @@ export interface UserRow extends SealedColumns {
   tokens_valid_from: Date | null;
   /** SHA-256 over the sorted ids of the user's role assignments: none can be added, dropped or put back. */
   assignments_digest: Uint8Array;
+  extra: Uint8Array | null;
 }
 
 export interface RoleRow extends SealedColumns {

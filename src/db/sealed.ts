@@ -113,6 +113,13 @@ export function sealRowWith<T extends SealedTable>(
   row: NewRow<T>,
 ): SealedRows[T] {
   const layout = layoutToWrite(LAYOUTS[table], keys.finishedMigration);
+  // What a seal does not cover would make the row one that nobody opens.
+  if (columnsOutside(table, layout).some((name) => ((row as unknown as Columns)[name] ?? null) !== null)) {
+    throw new CofferError(
+      'unavailable',
+      'This waits for `coffer migrate --finish`, and a restart of servers.',
+    );
+  }
   const message = rowMessage(keys.installationId, table, layout, row);
   return { ...row, seal: makeRowSeal(key, layout.number, message) } as unknown as SealedRows[T];
 }

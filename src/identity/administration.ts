@@ -34,7 +34,7 @@ export async function announce(db: Queryable): Promise<void> {
 export async function createProject(
   parts: IdentityParts,
   text: string,
-  more: Partial<Pick<ProjectRow, 'description' | 'enabled'>> = {},
+  more: Partial<Pick<ProjectRow, 'description' | 'enabled' | 'extra'>> = {},
 ): Promise<ProjectRow> {
   const { name, key } = parseName(text, 'project');
   const { created, epoch } = await commonColumns(parts);
@@ -57,7 +57,9 @@ export interface NewGrant {
   project: ProjectRow | null;
 }
 
-type MoreOfUser = Partial<Pick<UserRow, 'email' | 'description' | 'enabled' | 'default_project_id'>>;
+type MoreOfUser = Partial<
+  Pick<UserRow, 'email' | 'description' | 'enabled' | 'default_project_id' | 'extra'>
+>;
 
 interface WithUser {
   grants?: readonly NewGrant[];
@@ -93,6 +95,7 @@ export async function createUser(
     default_project_id: null,
     tokens_valid_from: null,
     assignments_digest: digestAssignments(assignments.map((assignment) => assignment.id)),
+    extra: null,
     ...more,
     ...(await commonColumns(parts)),
   });

@@ -22,6 +22,7 @@ export function newProject(
     limits: null,
     preferred_store: null,
     deleted: null,
+    extra: null,
     created,
     updated: created,
     revision: 1n,

@@ -114,7 +114,7 @@ const rules: Readonly<Record<IdentityAction, readonly Standing[]>> = {
   'identity:create_user': managers,
   'identity:update_user': [admin, managerOfUser],
   'identity:delete_user': [admin, managerOfUser],
-  'identity:change_password': [themselves],
+  'identity:change_password': [admin, themselves],
   'identity:list_user_projects': [...readers, themselves],
   'identity:list_groups_for_user': [...readers, themselves],
   'identity:list_groups': readers,

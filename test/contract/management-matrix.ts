@@ -27,14 +27,19 @@ export const MANAGEMENT: Record<string, number[]> = {
   [`GET ${V3}/projects/{projectId}`]: admins(404),
   [`PATCH ${V3}/projects/{projectId}`]: admins(404),
   [`DELETE ${V3}/projects/{projectId}`]: admins(404),
+  ...Object.fromEntries(
+    ['GET', 'PUT', 'DELETE'].flatMap((method) =>
+      ['', '/{tag}'].map((tag) => [`${method} ${V3}/projects/{projectId}/tags${tag}`, admins(404)]),
+    ),
+  ),
   [`POST ${V3}/users`]: admins(400),
   [`GET ${V3}/users/{userId}`]: admins(404),
   [`PATCH ${V3}/users/{userId}`]: admins(404),
   [`DELETE ${V3}/users/{userId}`]: admins(404),
   [`GET ${V3}/users/{userId}/projects`]: admins(404),
   [`GET ${V3}/users/{userId}/groups`]: admins(404),
-  // A user's own alone.
-  [`POST ${V3}/users/{userId}/password`]: all(403),
+
+  [`POST ${V3}/users/{userId}/password`]: admins(400),
   [`POST ${V3}/roles`]: admins(400),
   [`GET ${V3}/roles/{roleId}`]: admins(404),
   [`PATCH ${V3}/roles/{roleId}`]: admins(404),

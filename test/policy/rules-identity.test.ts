@@ -50,7 +50,7 @@ const EXPECTED: [IdentityAction, IdentityTarget, Who[]][] = [
   ['identity:update_user', { domainId: DOMAIN, userId: 'who' }, ADMINS],
   ['identity:delete_user', { domainId: DOMAIN, userId: 'u', heldRoles: [] }, [...ADMINS, ...MANAGER]],
   ['identity:delete_user', { domainId: DOMAIN, userId: 'u', heldRoles: ['audit'] }, ADMINS],
-  ['identity:change_password', { userId: 'other' }, []],
+  ['identity:change_password', { userId: 'other' }, ADMINS],
   ['identity:list_user_projects', { domainId: DOMAIN, userId: 'other' }, READERS],
   ['identity:list_roles', { domainId: DOMAIN }, [...ADMINS, ...SYSTEM, ...MANAGER]],
   ['identity:create_role', {}, ADMINS],

@@ -1,8 +1,9 @@
 import { CofferError } from '../../errors.ts';
 import { mismatchOf, type PropertyRule } from '../../http/json-schema-messages.ts';
 import { DEFAULT_DOMAIN } from '../keystone-requests.ts';
+import { parseTags } from './extra.ts';
 
-/** What a request may say of a resource; anything else in it is passed over, as Keystone keeps it aside. */
+/** What a request may say of a resource that means something here. */
 export type Properties = Readonly<Record<string, PropertyRule>>;
 
 const optional = { types: ['string', 'null'], lengthMax: 20_000 } as const;
@@ -66,8 +67,25 @@ export function parseMember(
     if (reason !== undefined) throw refused(`Invalid input for field '${name}': ${reason}`);
     known[name] = fields[name];
   }
-  refuseKept(known);
+  refuseOptions(known);
   return known;
+}
+
+/** Names that an answer gives a meaning, and a client therefore cannot. */
+const RESERVED = new Set(['id', 'links', 'options', 'password_expires_at', 'federated', 'original_password']);
+const KEYS_MAX = 64;
+
+/**
+ * What else a request says of a project or user, to be kept and given back. @throws CofferError `bad_request`.
+ */
+export function parseExtra(body: unknown, member: string, properties: Properties): Map<string, unknown> {
+  const fields = isObject(body) && isObject(body[member]) ? body[member] : {};
+  const extra = new Map(
+    Object.entries(fields).filter(([name]) => !Object.hasOwn(properties, name) && !RESERVED.has(name)),
+  );
+  if (extra.size > KEYS_MAX) throw refused(`At most ${KEYS_MAX} properties are kept.`);
+  if (member === 'project' && Object.hasOwn(fields, 'tags')) extra.set('tags', parseTags(fields.tags));
+  return extra;
 }
 
 /** `id` and `domain_id` stay what they are. @throws CofferError `bad_request`. */
@@ -86,9 +104,8 @@ export function pick<K extends string>(fields: Fields, names: readonly K[]): Par
   ) as Partial<Record<K, unknown>>;
 }
 
-/** Nothing is kept of tags and options: what would have to be kept is refused rather than forgotten. */
-function refuseKept({ tags, options }: Fields): void {
-  if (Array.isArray(tags) && tags.length > 0) throw refused('Tags are not supported.');
+/** Options would have to mean something: they are refused rather than forgotten. */
+function refuseOptions({ options }: Fields): void {
   const values = isObject(options) ? Object.values(options) : [];
   if (values.some((value) => value !== null && value !== false)) throw refused('Options are not supported.');
 }

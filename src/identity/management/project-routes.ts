@@ -1,9 +1,11 @@
 import type { FastifyRequest } from 'fastify';
+import type { ProjectRow } from '../../db/schema.ts';
 import { CofferError } from '../../errors.ts';
 import { described } from '../../http/documentation.ts';
 import { DEFAULT_DOMAIN } from '../keystone-requests.ts';
 import { answerList, type Desk, manageFor, type Query, readOnce } from './asking.ts';
-import { parseMember, pick, PROJECT, requireSame } from './bodies.ts';
+import { parseExtra, parseMember, pick, PROJECT, requireSame } from './bodies.ts';
+import { parseTagFilter } from './extra.ts';
 import { isDefaultDomain, LIST_MAX, parseListFilter, parseTruth } from './filters.ts';
 import { describe } from './openapi.ts';
 import * as projects from './projects.ts';
@@ -48,7 +50,8 @@ export function registerProjectRoutes(
       const { projectId } = request.params;
       const read = readOnce(desk, request, (body) => {
         requireSame(body, 'project', projectId);
-        return pick(parseMember(body, 'project', PROJECT), CHANGES) as projects.ProjectChanges;
+        const changes = pick(parseMember(body, 'project', PROJECT), CHANGES) as projects.ProjectChanges;
+        return { ...changes, extra: parseExtra(body, 'project', PROJECT) };
       });
       const project = await projects.updateProject(manageFor(desk, request), projectId, read);
       return { project: formatProject(base, project) };
@@ -78,7 +81,10 @@ function registerDeletion(desk: Desk, destroy: (projectId: string) => Promise<vo
 
 function registerProjectLists(desk: Desk): void {
   const { app, base } = desk;
-  const query = ['name', 'domain_id', 'parent_id', 'enabled', 'is_domain', 'limit', 'marker'];
+  const query = [
+    ...['name', 'domain_id', 'parent_id', 'enabled', 'is_domain', 'limit', 'marker'],
+    ...['tags', 'tags-any', 'not-tags', 'not-tags-any'],
+  ];
 
   app.get<{ Querystring: Query }>(
     PROJECTS,
@@ -111,7 +117,9 @@ async function listProjects(desk: Desk, request: FastifyRequest<{ Querystring: Q
   const isOfDomains = query.is_domain !== undefined && parseTruth(query.is_domain);
   // All projects stand right under the domain, none under another.
   const filter = isDefaultDomain(query.parent_id) && !isOfDomains ? parseListFilter(query) : undefined;
-  const { rows, next } = await projects.listProjects(manageFor(desk, request), filter);
+  const hasTags = parseTagFilter(query);
+  const matches = ({ extra }: ProjectRow): boolean => hasTags?.(extra) ?? true;
+  const { rows, next } = await projects.listProjects(manageFor(desk, request), filter, matches);
   const domains = isOfDomains && (query.name ?? DEFAULT_DOMAIN.name) === DEFAULT_DOMAIN.name;
   const items = domains
     ? [formatDomainAsProject(desk.base)]
@@ -136,5 +144,6 @@ function parseNewProject(body: unknown): projects.ProjectChanges & { name: strin
       );
     }
   }
-  return pick(wanted, CHANGES) as projects.ProjectChanges & { name: string };
+  const known = pick(wanted, CHANGES) as projects.ProjectChanges & { name: string };
+  return { ...known, extra: parseExtra(body, 'project', PROJECT) };
 }

@@ -9,6 +9,7 @@ import { parseName } from '../names.ts';
 import { findProject, missing } from '../rows.ts';
 import { nextValidFrom } from '../valid-from.ts';
 import { holdAdministrator } from './administrators.ts';
+import { type Extra, mergeExtra } from './extra.ts';
 import type { ListFilter } from './filters.ts';
 import { type Management, openGenuine, type Read } from './management.ts';
 import { listProjects as listProjectRows } from './queries.ts';
@@ -18,19 +19,29 @@ export interface ProjectChanges {
   name?: string;
   description?: string | null;
   enabled?: boolean;
+  extra?: Extra;
 }
 
+/** A page of those that match; `matches` looks at what the database cannot. */
 export async function listProjects(
   management: Management,
   filter: ListFilter | undefined,
+  matches: (project: ProjectRow) => boolean = () => true,
 ): Promise<Page<ProjectRow>> {
   management.require('identity:list_projects', { domainId: DEFAULT_DOMAIN.id });
   if (filter === undefined) return { rows: [] };
-  const page = pageOf(await listProjectRows(management.db, filter), filter.limit);
-  return {
-    ...page,
-    rows: await openGenuine(management, 'projects', page.rows, { origin: 'local', deleted: null }),
-  };
+  const found: ProjectRow[] = [];
+  let page: Page<ProjectRow> = { rows: [], next: filter.marker ?? '' };
+  while (page.next !== undefined && found.length <= filter.limit) {
+    const asked = { ...filter, marker: page.next };
+    page = pageOf(await listProjectRows(management.db, asked), filter.limit);
+    const opened = await openGenuine(management, 'projects', page.rows, { origin: 'local', deleted: null });
+    found.push(...opened.filter(matches));
+  }
+  const isMore = page.next !== undefined || found.length > filter.limit;
+  const rows = found.slice(0, filter.limit);
+  const last = rows.at(-1);
+  return isMore && last !== undefined ? { rows, next: last.id } : { rows };
 }
 
 export async function getProject(management: Management, id: string): Promise<ProjectRow> {
@@ -43,8 +54,12 @@ export async function createProject(
   readWanted: Read<ProjectChanges & { name: string }>,
 ): Promise<ProjectRow> {
   management.require('identity:create_project', { domainId: DEFAULT_DOMAIN.id });
-  const { name, description = null, enabled = true } = await readWanted();
-  return await administration.createProject(management, name, { description, enabled });
+  const { name, description = null, enabled = true, extra = new Map() } = await readWanted();
+  return await administration.createProject(management, name, {
+    description,
+    enabled,
+    extra: mergeExtra(null, extra),
+  });
 }
 
 /**
@@ -55,17 +70,18 @@ export async function createProject(
 export async function updateProject(
   management: Management,
   id: string,
-  readChanges: Read<ProjectChanges>,
+  readChanges: (project: ProjectRow) => Promise<ProjectChanges>,
 ): Promise<ProjectRow> {
   return await untilCurrent(async () => {
     const project = await getAllowed(management, 'identity:update_project', id);
-    const { name, ...plain } = await readChanges();
+    const { name, extra = new Map(), ...plain } = await readChanges(project);
     const isDisabled = plain.enabled === false && project.enabled;
     const holds = isDisabled ? await holdOthers(management, id) : [];
     const parsed = name === undefined ? undefined : parseName(name, 'project');
     const next = await sealRow(management.keyring, 'projects', {
       ...project,
       ...plain,
+      extra: mergeExtra(project.extra, extra),
       ...(parsed === undefined ? {} : { name: parsed.name, name_key: parsed.key }),
       tokens_valid_from: isDisabled
         ? nextValidFrom(management.clock.now(), project.tokens_valid_from)

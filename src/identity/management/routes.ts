@@ -8,6 +8,7 @@ import { registerGrantRoutes } from './grant-routes.ts';
 import { registerInferenceRoutes } from './inference-routes.ts';
 import { registerProjectRoutes } from './project-routes.ts';
 import { registerRoleRoutes } from './role-routes.ts';
+import { registerTagRoutes } from './tag-routes.ts';
 import { registerUserRoutes } from './user-routes.ts';
 
 /** Keystone's management of projects, users and roles. `destroyProject` takes a project with all it holds. */
@@ -19,6 +20,7 @@ export function registerManagementRoutes(
 ): void {
   const desk = openDesk(app, coffer, accounts);
   registerProjectRoutes(desk, destroyProject);
+  registerTagRoutes(desk);
   registerUserRoutes(desk);
   registerRoleRoutes(desk);
   registerInferenceRoutes(desk);

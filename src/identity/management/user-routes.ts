@@ -4,7 +4,7 @@ import { DEFAULT_DOMAIN } from '../keystone-requests.ts';
 import { startAttempt } from '../login-attempt.ts';
 import { missing } from '../rows.ts';
 import { answerList, type Desk, manageFor, type Query, readOnce } from './asking.ts';
-import { parseMember, PASSWORD_CHANGE, pick, requireSame, USER } from './bodies.ts';
+import { parseExtra, parseMember, PASSWORD_CHANGE, pick, requireSame, USER } from './bodies.ts';
 import { parseListFilter } from './filters.ts';
 import { describe } from './openapi.ts';
 import { getTarget } from './management.ts';
@@ -83,7 +83,8 @@ function registerUser(desk: Desk): void {
       const { userId } = request.params;
       const read = readOnce(desk, request, (body) => {
         requireSame(body, 'user', userId);
-        return pick(parseMember(body, 'user', USER), CHANGES) as users.UserChanges;
+        const changes = pick(parseMember(body, 'user', USER), CHANGES) as users.UserChanges;
+        return { ...changes, extra: parseExtra(body, 'user', USER) };
       });
       const user = await users.updateUser(manageFor(desk, request), userId, read);
       return { user: formatUser(base, user) };
@@ -173,5 +174,6 @@ function parseNewUser(body: unknown): users.UserChanges & { name: string } {
   const wanted = parseMember(body, 'user', USER, ['name']);
   const { domain_id } = wanted;
   if (typeof domain_id === 'string' && domain_id !== DEFAULT_DOMAIN.id) missing('domain', domain_id);
-  return pick(wanted, CHANGES) as users.UserChanges & { name: string };
+  const known = pick(wanted, CHANGES) as users.UserChanges & { name: string };
+  return { ...known, extra: parseExtra(body, 'user', USER) };
 }

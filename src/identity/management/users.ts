@@ -12,6 +12,7 @@ import type { KnownUser } from '../rights.ts';
 import { findProject } from '../rows.ts';
 import { nextValidFrom } from '../valid-from.ts';
 import { holdAdministrator, isAdministrator } from './administrators.ts';
+import { type Extra, mergeExtra } from './extra.ts';
 import type { ListFilter } from './filters.ts';
 import { getTarget, type Management, openGenuine, type Read } from './management.ts';
 import { listUsers as listUserRows } from './queries.ts';
@@ -24,6 +25,7 @@ export interface UserChanges {
   description?: string | null;
   enabled?: boolean;
   default_project_id?: string | null;
+  extra?: Extra;
 }
 
 /** A page of a list; `next` is the id after which the next one begins. */
@@ -59,8 +61,11 @@ export async function createUser(
   readWanted: Read<UserChanges & { name: string }>,
 ): Promise<UserRow> {
   management.require('identity:create_user', { domainId: DEFAULT_DOMAIN.id });
-  const { name, password = null, ...more } = await readWanted();
-  return await administration.createUser(management, management.passwords, name, checked(password), more);
+  const { name, password = null, extra = new Map(), ...more } = await readWanted();
+  return await administration.createUser(management, management.passwords, name, checked(password), {
+    ...more,
+    extra: mergeExtra(null, extra),
+  });
 }
 
 /**
@@ -76,7 +81,7 @@ export async function updateUser(
   let password_hash: string | null | undefined;
   return await untilCurrent(async () => {
     const known = await getTarget(management, 'identity:update_user', id);
-    const { name, password, ...plain } = await readChanges();
+    const { name, password, extra = new Map(), ...plain } = await readChanges();
     const { user } = known;
     const isDisabled = plain.enabled === false && user.enabled;
     const holds = isDisabled ? await holdOthers(management, known) : [];
@@ -86,6 +91,7 @@ export async function updateUser(
     const next = await sealRow(management.keyring, 'users', {
       ...user,
       ...plain,
+      extra: mergeExtra(user.extra, extra),
       ...(parsed === undefined ? {} : { name: parsed.name, name_key: parsed.key }),
       ...(password_hash === undefined ? {} : { password_hash }),
       tokens_valid_from: endsTokens

@@ -1,5 +1,6 @@
 import type { ProjectRow, RoleRow, UserRow } from '../../db/schema.ts';
 import { DEFAULT_DOMAIN } from '../keystone-requests.ts';
+import { decodeExtra } from './extra.ts';
 import type { FoundAssignment } from './role-assignments.ts';
 import { type Inference, isBuiltIn } from './roles.ts';
 
@@ -17,8 +18,11 @@ export function formatDomain(base: string): object {
   };
 }
 
-export function formatProject(base: string, { id, name, description, enabled }: ProjectRow): object {
+export function formatProject(base: string, project: ProjectRow): object {
+  const { id, name, description, enabled } = project;
+  const extra = decodeExtra(project.extra);
   return {
+    ...Object.fromEntries(extra),
     id,
     name,
     domain_id: DEFAULT_DOMAIN.id,
@@ -26,7 +30,7 @@ export function formatProject(base: string, { id, name, description, enabled }: 
     enabled,
     parent_id: DEFAULT_DOMAIN.id,
     is_domain: false,
-    tags: [],
+    tags: extra.get('tags') ?? [],
     options: {},
     links: { self: `${base}/projects/${id}` },
   };
@@ -48,6 +52,7 @@ export function formatUser(base: string, user: UserRow): object {
   const { id, name, domain_id, enabled, default_project_id, email, description } = user;
   const present = Object.entries({ default_project_id, email, description });
   return {
+    ...Object.fromEntries(decodeExtra(user.extra)),
     id,
     name,
     domain_id,
