@@ -75,9 +75,7 @@ export function parseMember(
 const RESERVED = new Set(['id', 'links', 'options', 'password_expires_at', 'federated', 'original_password']);
 const KEYS_MAX = 64;
 
-/**
- * What else a request says of a project or user, to be kept and given back. @throws CofferError `bad_request`.
- */
+/** What else a request says of a project or user, to be kept. @throws CofferError `bad_request`. */
 export function parseExtra(body: unknown, member: string, properties: Properties): Map<string, unknown> {
   const fields = isObject(body) && isObject(body[member]) ? body[member] : {};
   const extra = new Map(
