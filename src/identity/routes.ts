@@ -5,9 +5,11 @@ import type { Coffer } from '../coffer.ts';
 import { CofferError } from '../errors.ts';
 import { readJson } from '../http/body.ts';
 import { callerOf } from '../http/caller.ts';
+import { described } from '../http/documentation.ts';
 import type { Identity, KnownToken } from './identity.ts';
 import { parseLogin } from './keystone-requests.ts';
 import { formatCatalog, formatToken, formatVersion } from './keystone-wire.ts';
+import { tokenDocumentation } from './openapi.ts';
 import { registerScopes } from './scope-routes.ts';
 
 const TOKENS = '/identity/v3/auth/tokens';
@@ -48,47 +50,51 @@ function registerTokens(app: FastifyInstance, coffer: Coffer, identity: Identity
     return formatToken(claims, rights, await identity.listRoles(), catalog);
   };
 
-  app.post<{ Querystring: Query }>(TOKENS, { config: { public: true } }, async (request, reply) => {
-    const login = parseLogin(await readJson(request, coffer.limits.bodyBytesMax));
-    const issued = await identity.login(login, { source: request.ip, requestId: request.id });
-    reply.code(201).header('x-subject-token', issued.token).header('vary', 'X-Auth-Token');
-    return await describe(issued, request.query);
-  });
+  app.post<{ Querystring: Query }>(
+    TOKENS,
+    { config: { public: true }, ...described(tokenDocumentation.post) },
+    async (request, reply) => {
+      const login = parseLogin(await readJson(request, coffer.limits.bodyBytesMax));
+      const issued = await identity.login(login, { source: request.ip, requestId: request.id });
+      reply.code(201).header('x-subject-token', issued.token).header('vary', 'X-Auth-Token');
+      return await describe(issued, request.query);
+    },
+  );
 
-  /** The token in question, for whoever may know of it. */
-  const openSubject = async (
-    request: FastifyRequest,
-    action: SubjectAction,
-    options: { allowExpired: boolean },
-  ): Promise<Subject> => {
-    const token = request.headers['x-subject-token'];
-    if (typeof token !== 'string' || token === '')
-      throw new CofferError('not_found', 'No token in the request');
-    const known = await identity.describe(token, options);
-    requireRight(coffer, request, action, known);
-    return { token, known };
-  };
+  const openSubject = createSubjectOpening(coffer, identity);
 
-  app.get<{ Querystring: Query }>(TOKENS, { config: { actor: true } }, async (request, reply) => {
-    const { token, known } = await openSubject(
-      request,
-      'identity:validate_token',
-      expiredAsked(request.query),
-    );
-    reply.header('x-subject-token', token).header('vary', 'X-Auth-Token');
-    return await describe(known, request.query);
-  });
+  app.get<{ Querystring: Query }>(
+    TOKENS,
+    { config: { actor: true }, ...described(tokenDocumentation.get) },
+    async (request, reply) => {
+      const { token, known } = await openSubject(
+        request,
+        'identity:validate_token',
+        expiredAsked(request.query),
+      );
+      reply.header('x-subject-token', token).header('vary', 'X-Auth-Token');
+      return await describe(known, request.query);
+    },
+  );
 
-  app.head<{ Querystring: Query }>(TOKENS, { config: { actor: true } }, async (request, reply) => {
-    const { token } = await openSubject(request, 'identity:check_token', expiredAsked(request.query));
-    return await reply.header('x-subject-token', token).header('vary', 'X-Auth-Token').send();
-  });
+  app.head<{ Querystring: Query }>(
+    TOKENS,
+    { config: { actor: true }, ...described(tokenDocumentation.head) },
+    async (request, reply) => {
+      const { token } = await openSubject(request, 'identity:check_token', expiredAsked(request.query));
+      return await reply.header('x-subject-token', token).header('vary', 'X-Auth-Token').send();
+    },
+  );
 
-  app.delete(TOKENS, { config: { actor: true } }, async (request, reply) => {
-    const { known } = await openSubject(request, 'identity:revoke_token', { allowExpired: false });
-    await identity.revoke(known.claims);
-    return await reply.code(204).send();
-  });
+  app.delete(
+    TOKENS,
+    { config: { actor: true }, ...described(tokenDocumentation.delete) },
+    async (request, reply) => {
+      const { known } = await openSubject(request, 'identity:revoke_token', { allowExpired: false });
+      await identity.revoke(known.claims);
+      return await reply.code(204).send();
+    },
+  );
 }
 
 type SubjectAction = 'identity:validate_token' | 'identity:check_token' | 'identity:revoke_token';
@@ -96,6 +102,23 @@ type SubjectAction = 'identity:validate_token' | 'identity:check_token' | 'ident
 interface Subject {
   token: string;
   known: KnownToken;
+}
+
+/** The token in question, for whoever may know of it. */
+function createSubjectOpening(coffer: Coffer, identity: Identity) {
+  return async (
+    request: FastifyRequest,
+    action: SubjectAction,
+    options: { allowExpired: boolean },
+  ): Promise<Subject> => {
+    const token = request.headers['x-subject-token'];
+    if (typeof token !== 'string' || token === '') {
+      throw new CofferError('not_found', 'No token in the request');
+    }
+    const known = await identity.describe(token, options);
+    requireRight(coffer, request, action, known);
+    return { token, known };
+  };
 }
 
 /** Of a service that goes on with what its user began. */
