@@ -8,7 +8,7 @@ import { CofferError } from '../../errors.ts';
 export type Extra = ReadonlyMap<string, unknown>;
 
 /** Canonical: a list of (key, value in JSON), sorted by key (FORMAT.md §6). Null for none. */
-export function encodeExtra(extra: Extra): Uint8Array | null {
+function encodeExtra(extra: Extra): Uint8Array | null {
   if (extra.size === 0) return null;
   const pairs = [...extra].sort(([a], [b]) => (a < b ? -1 : 1));
   return encodeFields(pairs.map(([key, value]) => list([text(key), text(JSON.stringify(value))])));

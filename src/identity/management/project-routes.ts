@@ -81,10 +81,8 @@ function registerDeletion(desk: Desk, destroy: (projectId: string) => Promise<vo
 
 function registerProjectLists(desk: Desk): void {
   const { app, base } = desk;
-  const query = [
-    ...['name', 'domain_id', 'parent_id', 'enabled', 'is_domain', 'limit', 'marker'],
-    ...['tags', 'tags-any', 'not-tags', 'not-tags-any'],
-  ];
+  const tags = ['tags', 'tags-any', 'not-tags', 'not-tags-any'];
+  const query = ['name', 'domain_id', 'parent_id', 'enabled', 'is_domain', 'limit', 'marker', ...tags];
 
   app.get<{ Querystring: Query }>(
     PROJECTS,

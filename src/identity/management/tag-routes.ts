@@ -122,13 +122,9 @@ async function change(
   request: FastifyRequest<TagsRoute>,
   next: (tags: string[]) => Promise<string[]>,
 ): Promise<void> {
-  await updateProject(
-    manageFor(desk, request as FastifyRequest),
-    request.params.projectId,
-    async ({ extra }) => ({
-      extra: new Map([['tags', await next(tagsOf(extra))]]),
-    }),
-  );
+  await updateProject(manageFor(desk, request), request.params.projectId, async ({ extra }) => ({
+    extra: new Map([['tags', await next(tagsOf(extra))]]),
+  }));
 }
 
 function noTag(tag: string): CofferError {
