@@ -1,6 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Db } from '../../src/db/open.ts';
-import { attack, columnAttacks, copyRow, exchange, restore, tamperableColumns } from './tamper-sql.ts';
+import {
+  attack,
+  columnAttacks,
+  copyRow,
+  exchange,
+  keepAlso,
+  restore,
+  tamperableColumns,
+} from './tamper-sql.ts';
 import { readyForAttacks, setStage, type Stage } from './tamper-stage.ts';
 
 // Whoever writes the database changes who shares a secret, or who says to use it.
@@ -94,6 +102,43 @@ describe('a consumer', () => {
     const text = 'SELECT FROM secret_consumers WHERE parent_id = $1';
     expect((await db.query({ text, values: [id] })).rows).toEqual([]);
     await restore(db, ['secret_consumers']);
+  });
+});
+
+describe('a consumer of a container', () => {
+  it('with any column changed, emptied or exchanged is not shown', async () => {
+    const { alice } = stage;
+    const ids: string[] = [];
+    for (const name of ['ours', 'other']) {
+      const { container_ref } = (await alice.client.post('/v1/containers', { type: 'generic', name })).json;
+      ids.push(String(container_ref).slice(-36));
+      const added = await alice.client.post(`${container_ref}/consumers`, { name, URL: 'x://y' });
+      expect(added.status).toBe(200);
+    }
+    await keepAlso(db, 'containers');
+    await keepAlso(db, 'container_consumers');
+    const text = 'SELECT id FROM container_consumers ORDER BY name DESC';
+    const [ours, other] = (await db.query<{ id: string }>({ text })).rows.map(({ id }) => id);
+    const attacks = await columnAttacks(db, 'container_consumers', ours ?? '', [other ?? '']);
+    expect(attacks.length).toBeGreaterThan(tamperableColumns('container_consumers').size);
+    for (const { name, statements } of attacks) {
+      await attack(db, statements);
+      const reply = await alice.client.get(`/v1/containers/${ids[0]}`);
+      expect([name, reply.status, reply.json.consumers]).toEqual([name, 200, []]);
+      await restore(db, ['container_consumers']);
+    }
+  });
+
+  it('keeps no ACL of a container that was changed', async () => {
+    const { alice, bob } = stage;
+    const { container_ref } = (await alice.client.post('/v1/containers', { type: 'generic' })).json;
+    await alice.client.put(`${container_ref}/acl`, { read: { 'project-access': false } });
+    const id = String(container_ref).slice(-36);
+    await attack(db, [`UPDATE containers SET acl = NULL WHERE id = '${id}'`]);
+    for (const { client } of [alice, bob]) {
+      const reply = await client.get(`/v1/containers/${id}`);
+      expect([reply.status, reply.json.title]).toEqual([500, 'Integrity Violation']);
+    }
   });
 });
 

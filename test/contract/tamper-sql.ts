@@ -117,6 +117,12 @@ export async function prepareAttacks(db: Db): Promise<void> {
   }
 }
 
+/** Keeps a table's rows as they are now, when there were none before. */
+export async function keepAlso(db: Db, table: SealedTable): Promise<void> {
+  await db.query({ text: `DELETE FROM kept.${table}` });
+  await db.query({ text: `INSERT INTO kept.${table} SELECT * FROM ${table}` });
+}
+
 export async function attack(db: Db, statements: readonly string[]): Promise<void> {
   for (const text of statements) await db.query({ text });
 }

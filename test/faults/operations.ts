@@ -171,4 +171,49 @@ const orderOperations: readonly Operation[] = [
   },
 ];
 
-export const OPERATIONS: readonly Operation[] = [...secretOperations, ...orderOperations];
+const USER_OF_CONTAINER = { name: 'lbaas', URL: 'lbaas://region/lb/1' };
+
+function onContainer(
+  title: string,
+  statuses: readonly number[],
+  act: (client: Client, path: string) => Promise<Reply>,
+  look: (client: Client, path: string) => Promise<unknown>,
+): Operation {
+  return {
+    title,
+    statuses,
+    prepare: async ({ person: { client } }) => {
+      const { container_ref } = (await client.post('/v1/containers', { type: 'generic' })).json;
+      const path = new URL(container_ref).pathname;
+      await client.post(`${path}/consumers`, { ...USER_OF_CONTAINER, name: 'first' });
+      return { act: async () => await act(client, path), look: async () => await look(client, path) };
+    },
+  };
+}
+
+const containerOperations: readonly Operation[] = [
+  onContainer(
+    'an ACL of a container',
+    [200],
+    async (client, path) => await client.put(`${path}/acl`, { read: { 'project-access': false } }),
+    async (client, path) => (await client.get(`${path}/acl`)).json.read['project-access'],
+  ),
+  onContainer(
+    'a consumer of a container',
+    [200],
+    async (client, path) => await client.post(`${path}/consumers`, USER_OF_CONTAINER),
+    async (client, path) => await total(client, `${path}/consumers`),
+  ),
+  onContainer(
+    'a deletion of a container with consumers',
+    [204, 404],
+    async (client, path) => await client.delete(path),
+    async (client, path) => (await client.get(path)).status,
+  ),
+];
+
+export const OPERATIONS: readonly Operation[] = [
+  ...secretOperations,
+  ...containerOperations,
+  ...orderOperations,
+];
