@@ -22,6 +22,7 @@ type One = { Params: { userId: string; id: string } };
 /** `/v3/users/{id}/application_credentials` and `…/access_rules`, as Keystone has them. */
 export function registerApplicationRoutes(app: FastifyInstance, coffer: Coffer, identity: Identity): void {
   registerCredentials(app, coffer, identity);
+  registerCredential(app, coffer);
   registerAccessRules(app, coffer);
 }
 
@@ -68,6 +69,10 @@ function registerCredentials(app: FastifyInstance, coffer: Coffer, identity: Ide
       };
     },
   );
+}
+
+function registerCredential(app: FastifyInstance, coffer: Coffer): void {
+  const { publicUrl } = coffer;
 
   app.get<One>(
     `${CREDENTIALS}/:id`,
