@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { openRow, updateRow } from '../../../src/db/sealed.ts';
+import { deleteRow, openRow, updateRow } from '../../../src/db/sealed.ts';
 import type { ApplicationCredentialRow } from '../../../src/db/schema.ts';
 import { getRole } from '../../../src/identity/administration.ts';
 import { assignRole, removeAssignments } from '../../../src/identity/assignments.ts';
 import { endTokensOfApplication } from '../../../src/identity/end-tokens.ts';
-import { readUser } from '../../../src/identity/rights.ts';
+import { digestAssignments, readUser } from '../../../src/identity/rights.ts';
 import {
   credentialsOf,
   logInWith,
@@ -163,6 +163,26 @@ describe('the roles of a token of an application', () => {
     };
     await vi.waitFor(async () => expect(await post(person.token)).toBe(201), 5_500);
     expect(await post(token)).toBe(403);
+  });
+
+  it('are no more than the owner has, though the credential is still there', async () => {
+    const { person, credential, token } = await give(['creator', 'observer']);
+    const { db, keyring } = one.installation;
+    const known = await readUser(parts(), person.userId, null);
+    const role = await getRole(parts(), 'creator');
+    const [gone] = known?.assignments.filter(({ role_id }) => role_id === role.id) ?? [];
+    if (known === undefined || gone === undefined) throw new Error('nothing to take');
+    const left = known.assignments.filter(({ id }) => id !== gone.id).map(({ id }) => id);
+    await db.transaction(async (tx) => {
+      await updateRow(tx, keyring, 'users', known.user, { assignments_digest: digestAssignments(left) });
+      await deleteRow(tx, 'role_assignments', gone);
+      await tx.query({ text: 'NOTIFY coffer_identity' });
+    });
+    const headers = { 'x-auth-token': token };
+    const post = async () => (await two.stranger.post('/v1/secrets', { name: 'x' }, { headers })).status;
+    await vi.waitFor(async () => expect(await post()).toBe(403), 5_500);
+    const reply = await logInWith(one, { id: credential.id, secret: credential.secret });
+    expect(reply.json.token.roles.map(({ name }: { name: string }) => name)).toEqual(['observer']);
   });
 
   it('are those that the owner has by implication too', async () => {
