@@ -212,8 +212,76 @@ const containerOperations: readonly Operation[] = [
   ),
 ];
 
+function onFilledContainer(
+  title: string,
+  statuses: readonly number[],
+  act: (client: Client, container: string, slot: object) => Promise<Reply>,
+  isFilled = false,
+): Operation {
+  return {
+    title,
+    statuses,
+    prepare: async ({ person: { client } }) => {
+      const slot = { name: 'one', secret_ref: (await storeSecret(client)).slice(-36) };
+      const made = await client.post('/v1/containers', {
+        type: 'generic',
+        secret_refs: isFilled ? [slot] : [],
+      });
+      const path = new URL(made.json.container_ref).pathname;
+      return {
+        act: async () => await act(client, path, slot),
+        look: async () => {
+          const { status, json } = await client.get(path);
+          return [status, json.secret_refs?.length, await total(client, '/v1/containers')];
+        },
+      };
+    },
+  };
+}
+
+const slotOperations: readonly Operation[] = [
+  onFilledContainer(
+    'a container',
+    [201],
+    async (client, _, slot) => await client.post('/v1/containers', { type: 'generic', secret_refs: [slot] }),
+  ),
+  onFilledContainer(
+    'a certificate container, whose parts are looked at',
+    [201],
+    async (client, _, { secret_ref }: { secret_ref?: string }) => {
+      const secret_refs = [{ name: 'certificate', secret_ref }];
+      return await client.post('/v1/containers', { type: 'certificate', secret_refs });
+    },
+  ),
+  onFilledContainer('a container shown', [200], async (client, path) => await client.get(path), true),
+  onFilledContainer(
+    'a list of containers',
+    [200],
+    async (client) => await client.get('/v1/containers'),
+    true,
+  ),
+  onFilledContainer(
+    'a secret put into a container',
+    [201, 409],
+    async (client, path, slot) => await client.post(`${path}/secrets`, slot),
+  ),
+  onFilledContainer(
+    'a secret taken out of a container',
+    [204, 404],
+    async (client, path, slot) => await client.delete(`${path}/secrets`, { body: slot }),
+    true,
+  ),
+  onFilledContainer(
+    'a container deleted',
+    [204, 404],
+    async (client, path) => await client.delete(path),
+    true,
+  ),
+];
+
 export const OPERATIONS: readonly Operation[] = [
   ...secretOperations,
   ...containerOperations,
+  ...slotOperations,
   ...orderOperations,
 ];
