@@ -63,8 +63,8 @@ echo demo | npx coffer user create demo2 --project demo --role creator --role me
 failed=0
 echo "--- python-barbicanclient: $parts"
 /usr/bin/python3 test/clients/barbicanclient_smoke.py --auth-url "$base/identity/v3" --parts "$parts" || failed=1
-echo '--- openstack: secrets'
-PARTS=secrets bash test/clients/openstack_cli_smoke.sh "$base/identity/v3" || failed=1
+echo '--- openstack: secrets, containers, orders, ACLs'
+PARTS=all bash test/clients/openstack_cli_smoke.sh "$base/identity/v3" || failed=1
 echo '--- keystoneauth: v3oidcaccesstoken'
 bash test/clients/federation_smoke.sh "$base" || failed=1
 echo '--- openstack: identity'
