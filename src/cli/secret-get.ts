@@ -4,7 +4,8 @@ import { connect, connectionFlags } from './connection.ts';
 import { exitCodes } from './exit-codes.ts';
 import { chooseFormat, type Fields, type Format, formatAssignment, formatOne } from './output.ts';
 import { isPlainText } from './secret-input.ts';
-import { findSecret, type Found } from './secret-lookup.ts';
+import type { Found } from './name-lookup.ts';
+import { findSecret } from './secret-lookup.ts';
 
 const formats: readonly Format[] = ['raw', 'json', 'yaml', 'env'];
 

@@ -43,6 +43,11 @@ export function findSecretId(text: string): string | undefined {
   return findId('secrets', text);
 }
 
+/** As `findSecretId`, of a container. */
+export function findContainerId(text: string): string | undefined {
+  return findId('containers', text);
+}
+
 function findId(collection: string, text: string): string | undefined {
   const [, named, last] = reference.exec(text) ?? [];
   const id = named === collection ? last : text;

@@ -1,5 +1,6 @@
 import { Acls } from './acls.ts';
 import { Consumers } from './consumers.ts';
+import { Containers } from './containers.ts';
 import { credentialFileProvider } from './credential-file.ts';
 import {
   type CredentialProvider,
@@ -85,6 +86,8 @@ export class Coffer {
   readonly #session: Session;
   /** The secrets of the project that the credentials are for. */
   readonly secrets: Secrets;
+  /** Secrets that belong together. */
+  readonly containers: Containers;
   /** Keys and pairs that the server makes. */
   readonly orders: Orders;
   /** How many things a project may have. */
@@ -99,6 +102,7 @@ export class Coffer {
   constructor(options: CofferOptions = {}) {
     this.#session = new Session(providerOf(options), options);
     this.secrets = new Secrets(this.#session);
+    this.containers = new Containers(this.#session);
     this.orders = new Orders(this.#session);
     this.quotas = new Quotas(this.#session);
     this.secretStores = new SecretStores(this.#session);

@@ -63,9 +63,9 @@ export class Consumers {
         ? { service: use.service, resource_type: use.resourceType, resource_id: use.resourceId }
         : { name: use.name, URL: use.url };
     const body = JSON.stringify(fields);
+    const request = { method, path: pathOf(use), headers, body, idempotent: true, ...options };
     // A removal that is repeated finds nothing, and must not seem to have failed.
-    const idempotent = method === 'POST';
-    await this.#session.send({ method, path: pathOf(use), headers, body, idempotent, ...options });
+    await this.#session.sendUntilDone(request, 'not_found');
   }
 }
 

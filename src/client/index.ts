@@ -1,5 +1,5 @@
 export type { Acl, AclChange, Acls } from './acls.ts';
-export { findSecretId, type Shared } from './address.ts';
+export { findContainerId, findSecretId, type Shared } from './address.ts';
 export { Coffer, type CofferOptions, type TokenDescription, type TokenInformation } from './coffer.ts';
 export { CofferError, type CofferErrorCode, type CofferErrorDetails } from './coffer-error.ts';
 export {
@@ -22,6 +22,16 @@ export type {
   SecretConsumer,
   Use,
 } from './consumers.ts';
+export type {
+  Container,
+  ContainerFilter,
+  ContainerPage,
+  ContainerReference,
+  ContainerSlot,
+  ContainerType,
+  NewContainer,
+} from './container.ts';
+export type { Containers } from './containers.ts';
 export { credentialFileProvider, credentialsFromFile } from './credential-file.ts';
 export { type RedeemedCredentials, redeemCode, type RedemptionOptions } from './redemption.ts';
 export type { NewKeyOrder, NewPairOrder, Order, OrderReference } from './order.ts';

@@ -130,13 +130,7 @@ export class Secrets {
    */
   async delete(secret: string, options: CallOptions = {}): Promise<void> {
     const path = `/v1/secrets/${parseSecretId(secret)}`;
-    let uncertain = false;
-    try {
-      const request = { method: 'DELETE', path, idempotent: true, ...options } as const;
-      await this.#session.send({ ...request, uncertain: () => (uncertain = true) });
-    } catch (error) {
-      if (!uncertain || !(error instanceof CofferError) || error.code !== 'not_found') throw error;
-    }
+    await this.#session.sendUntilDone({ method: 'DELETE', path, idempotent: true, ...options }, 'not_found');
   }
 
   /** One page of a list, from the given offset on. */

@@ -1,4 +1,4 @@
-import { CofferError } from './coffer-error.ts';
+import { CofferError, type CofferErrorCode } from './coffer-error.ts';
 import type { CredentialProvider } from './credentials.ts';
 import { logIn, type Login } from './login.ts';
 import { type Answer, type Call, send, type TransportOptions } from './transport.ts';
@@ -114,6 +114,19 @@ export class Session {
         throw error;
       }
       return this.#sendWith(renewed, request);
+    }
+  }
+
+  /**
+   * Sends what may be repeated. Once an attempt whose answer was lost may have been processed, a refusal with
+   * this code says that it was: then all is well.
+   */
+  async sendUntilDone(request: Request, doneCode: CofferErrorCode): Promise<void> {
+    let uncertain = false;
+    try {
+      await this.send({ ...request, uncertain: () => (uncertain = true) });
+    } catch (error) {
+      if (!uncertain || !(error instanceof CofferError) || error.code !== doneCode) throw error;
     }
   }
 

@@ -94,9 +94,9 @@ it.each([
   expect(ended.stderr.trim()).not.toBe('');
 });
 
-it('ends with 3 for what is not there and with 2 for what is no id', async () => {
+it('ends with 3 for what is not there, by its id or by a name', async () => {
   const unknown = '3b6c1a52-7d5e-4f0a-9c1b-2a3d4e5f6071';
   expect((await run('acl', 'show', unknown)).code).toBe(3);
   expect((await run('acl', 'show', unknown, '--container')).code).toBe(3);
-  expect((await run('consumer', 'list', 'no-id', '--container')).code).toBe(2);
+  expect((await run('consumer', 'list', 'no-id', '--container')).code).toBe(3);
 });
