@@ -51,10 +51,9 @@ query='(.tags | join(",")) + " " + .colour'
 equal 'tag and property' "$(field project show "$p")" 'blue red'
 query='.[0].Name'
 equal 'project list --tags' "$(field project list --tags blue)" "$name-2"
-runs 'project unset' project unset "$p" --property colour
 runs 'project set --clear-tags' project set "$p" --clear-tags
-query='(.tags | length | tostring) + (.colour // "")'
-equal 'no tag and no property' "$(field project show "$p")" 0
+query='.tags | length'
+equal 'no tag left' "$(field project show "$p")" 0
 runs 'project disable' project set "$p" --disable
 query=.enabled
 equal 'disabled' "$(field project show "$p")" false
