@@ -44,7 +44,8 @@ const TYPES = ['jwt', 'at+jwt'];
 /** @throws JwtRefusal for what is no signed JWT in compact form with an algorithm of our list. */
 export function readJwt(token: string): ReadJwt {
   if (token.length > BYTES_MAX || !COMPACT.test(token)) throw new JwtRefusal('it is no JWT of at most 8 KiB');
-  const [header = '', payload = ''] = token.split('.');
+  const [header = '', payload = '', signature = ''] = token.split('.');
+  if (![header, payload, signature].every(isCanonical)) throw new JwtRefusal('it is no base64url');
   const { alg: named, kid, typ, ...others } = parseObject(header);
   const alg = ALGORITHMS.find((name) => name === named);
   if (alg === undefined) throw new JwtRefusal(`its algorithm is none of ${ALGORITHMS.join(', ')}`);
@@ -101,7 +102,6 @@ export async function requireSignature({ token, alg }: ReadJwt, keys: readonly P
 
 function parseObject(part: string): Record<string, unknown> {
   const bytes = Buffer.from(part, 'base64url');
-  if (bytes.toString('base64url') !== part) throw new JwtRefusal('it is no base64url');
   let value: unknown;
   try {
     value = parseStrictJson(bytes);
@@ -112,6 +112,11 @@ function parseObject(part: string): Record<string, unknown> {
     throw new JwtRefusal('a part of it is no JSON object');
   }
   return value as Record<string, unknown>;
+}
+
+/** The last character may carry bits that no byte has: of its spellings only one is taken. */
+function isCanonical(part: string): boolean {
+  return Buffer.from(part, 'base64url').toString('base64url') === part;
 }
 
 function isText(value: unknown): value is string {
