@@ -1,4 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { getRole } from '../../src/identity/administration.ts';
+import { assignRole } from '../../src/identity/assignments.ts';
 import {
   changeIssuer,
   createIssuer,
@@ -173,6 +175,13 @@ describe('a JWT of a workload', () => {
   it('reaches no other project, domain or system, though its user should have roles there', async () => {
     const token = String((await federate(await issuer.sign())).headers['x-subject-token']);
     const other = await coffer.person(['creator'], 'other-shop');
+    const { user_id: id } = await getIssuer(parts(), 'shop-k8s');
+    for (const name of ['admin', 'observer']) {
+      const role = await getRole(parts(), name);
+      for (const project of [null, { id: other.projectId }, { id: owner.projectId }]) {
+        await assignRole(parts(), { id }, project, role);
+      }
+    }
     for (const scope of [
       { project: { id: other.projectId } },
       { domain: { id: 'default' } },
@@ -181,6 +190,13 @@ describe('a JWT of a workload', () => {
       expect((await rescope(token, scope)).status).toBe(401);
     }
     expect((await rescope(token, undefined)).json.token.project).toBeUndefined();
+    const scoped = await rescope(token, { project: { id: owner.projectId } });
+    expect(scoped.json.token.roles.map(({ name }: { name: string }) => name)).toEqual(['observer']);
+    const rescoped = rawClient(coffer.url, String(scoped.headers['x-subject-token']));
+    expect((await rescoped.post('/v1/secrets', { name: 'x' })).status).toBe(403);
+    expect(
+      (await bearerOf(await exchange(await issuer.sign())).post('/v1/secrets', { name: 'x' })).status,
+    ).toBe(403);
   });
 
   it.each<[string, () => Promise<string>]>([
