@@ -1,9 +1,11 @@
 import { createPasswordHasher } from '../../crypto/password.ts';
 import type { Queryable } from '../../db/open.ts';
 import type { IssuerRow, ProjectRow, RoleRow, UserRow } from '../../db/schema.ts';
-import { deleteRow, insertRow, openRow, sealRow, StaleRow, updateRow } from '../../db/sealed.ts';
+import { deleteRow, holdRows, insertRow, openRow, sealRow, updateRow } from '../../db/sealed.ts';
 import { CofferError } from '../../errors.ts';
 import { announce, commonColumns, createUser, getProject, getRole, newId } from '../administration.ts';
+import { removeCredentialsOfUser } from '../applications/credential-rows.ts';
+import { untilCurrent } from '../assignments.ts';
 import { listRoles } from '../queries.ts';
 import { type IdentityParts, readUser } from '../rights.ts';
 import { nextValidFrom } from '../valid-from.ts';
@@ -35,13 +37,22 @@ export interface IssuerChange extends Partial<KeySource> {
   revokesTokens?: boolean;
 }
 
-const ATTEMPTS_MAX = 5;
 const NAME = /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?$/;
 const TEXT_MAX = 255;
 
 /** Makes an issuer and the user that its tokens belong to: no password, its roles in its project. */
 export async function createIssuer(parts: IdentityParts, given: NewIssuer): Promise<IssuerRow> {
   requireSound(given);
+  try {
+    await untilCurrent(async () => await insertIssuer(parts, given));
+  } catch (error) {
+    if (!(error instanceof CofferError && error.code === 'conflict')) throw error;
+    throw new CofferError('conflict', `There is an issuer or a user of the name ${given.name} already.`);
+  }
+  return await getIssuer(parts, given.name);
+}
+
+async function insertIssuer(parts: IdentityParts, given: NewIssuer): Promise<void> {
   const project = await getProject(parts, given.project);
   const roles = await Promise.all(given.roles.map(async (name) => await getRole(parts, name)));
   const scope = { kind: 'project', id: project.id } as const;
@@ -49,14 +60,7 @@ export async function createIssuer(parts: IdentityParts, given: NewIssuer): Prom
   const beside = async (tx: Queryable, user: UserRow): Promise<void> => {
     await insertRow(tx, 'issuers', await sealIssuer(parts, given, project, roles, user));
   };
-  try {
-    await createUser(parts, createPasswordHasher(), `issuer:${given.name}`, null, { grants, beside });
-  } catch (error) {
-    if (error instanceof StaleRow) throw busy('project');
-    if (!(error instanceof CofferError && error.code === 'conflict')) throw error;
-    throw new CofferError('conflict', `There is an issuer or a user of the name ${given.name} already.`);
-  }
-  return await getIssuer(parts, given.name);
+  await createUser(parts, createPasswordHasher(), `issuer:${given.name}`, null, { grants, beside });
 }
 
 async function sealIssuer(
@@ -104,7 +108,7 @@ export async function changeIssuer(
   name: string,
   { enabled, revokesTokens, url, keys }: IssuerChange,
 ): Promise<IssuerRow> {
-  return await retry(async () => {
+  return await untilCurrent(async () => {
     const issuer = await getIssuer(parts, name);
     const now = parts.clock.now();
     return await parts.db.transaction(async (tx) => {
@@ -125,11 +129,15 @@ export async function changeIssuer(
 
 /** Deletes an issuer with its user: their tokens end. */
 export async function deleteIssuer(parts: IdentityParts, name: string): Promise<void> {
-  await retry(async () => {
+  await untilCurrent(async () => {
     const issuer = await getIssuer(parts, name);
     const known = await readUser(parts, issuer.user_id, null);
     await parts.db.transaction(async (tx) => {
       await deleteRow(tx, 'issuers', issuer);
+      if (known !== undefined) {
+        await holdRows(tx, [{ table: 'users', row: known.user, change: true }]);
+        await removeCredentialsOfUser(parts, tx, known.user.id, null);
+      }
       for (const assignment of known?.assignments ?? []) await deleteRow(tx, 'role_assignments', assignment);
       if (known !== undefined) await deleteRow(tx, 'users', known.user);
       await announce(tx);
@@ -161,21 +169,6 @@ function requireSound({ name, issuerUrl, audience, claims, roles }: NewIssuer): 
   }
   if (![...claims].flat().every(isText)) throw invalid('A claim is NAME=VALUE, of texts.');
   if (roles.length === 0) throw invalid('Without a role its tokens could do nothing.');
-}
-
-async function retry<T>(work: () => Promise<T>): Promise<T> {
-  for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
-    try {
-      return await work();
-    } catch (error) {
-      if (!(error instanceof StaleRow)) throw error;
-    }
-  }
-  throw busy('issuer');
-}
-
-function busy(noun: string): CofferError {
-  return new CofferError('unavailable', `The ${noun} is being changed by others; try again.`);
 }
 
 function invalid(message: string): CofferError {
