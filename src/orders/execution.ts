@@ -118,9 +118,10 @@ async function loadPending(coffer: Coffer, lease: Lease): Promise<OrderWithPassp
 async function produce(
   { coffer, rolesNow }: OrderWork,
   lease: Lease,
-  { project_id, creator_id, credential_id, roles }: OrderWithPassphrase,
+  loaded: OrderWithPassphrase,
   signal: AbortSignal,
 ): Promise<void> {
+  const { project_id, creator_id, credential_id, roles } = loaded;
   const submitter: Submitter = {
     userId: creator_id ?? '',
     projectId: project_id,
@@ -132,11 +133,13 @@ async function produce(
   const rolesLeft = submitter.roles.filter((role) => now.includes(role));
   const caller = callerOf(submitter, rolesLeft, lease);
   let material: Material | undefined;
+  let current: OrderWithPassphrase | undefined = loaded;
   await operate(coffer, caller, {
     action: 'orders:post',
     name: OPERATION,
     load: async () => {
-      const order = await loadPending(coffer, lease);
+      const order = current ?? (await loadPending(coffer, lease));
+      current = undefined;
       if (order === undefined || signal.aborted) throw new LostLease();
       return order;
     },

@@ -3,7 +3,8 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Coffer } from '../../src/coffer.ts';
 import type { Db, Queryable } from '../../src/db/open.ts';
 import { rounds } from '../harness/rounds.ts';
-import type { Person, StartedCoffer } from '../harness/start-coffer.ts';
+import { type Client, rawClient } from '../contract/raw-http.ts';
+import { type Person, type StartedCoffer, startCoffer } from '../harness/start-coffer.ts';
 import {
   countOf,
   empty,
@@ -17,14 +18,19 @@ import {
 } from './order-stage.ts';
 
 let server: StartedCoffer;
+let other: StartedCoffer;
+let elsewhere: Client;
 let coffer: Coffer;
 let person: Person;
 beforeAll(async () => {
   server = await startWithoutWorker();
   ({ coffer } = server.server);
+  other = await startCoffer({ beside: server, env: { COFFER_WORKER: 'off' } });
   person = await server.person(['admin', 'creator']);
+  elsewhere = rawClient(other.url, person.token);
 });
 afterAll(async () => {
+  await other.stop();
   await server.stop();
 });
 
@@ -68,7 +74,7 @@ async function timeOf(lane: 'key' | 'asymmetric', body: object): Promise<number>
 }
 
 it.each(KINDS)(
-  'a $lane order that is deleted while it runs leaves all of its result or nothing, and no lease',
+  'a $lane order that is deleted on another server while it runs leaves all of its result or nothing, and no lease',
   async ({ lane, body, whole, full }) => {
     const ends = { nothing: 0, whole: 0 };
     let typicalMs = await timeOf(lane, body);
@@ -78,9 +84,7 @@ it.each(KINDS)(
       const reference = await submit(person, body);
       const begun = performance.now();
       const work = runOf({ ...coffer, db: slowed(coffer.db, random) }, lane)(working);
-      const deletion = sleep(random() * 1.5 * typicalMs).then(
-        async () => await person.client.delete(reference),
-      );
+      const deletion = sleep(random() * 1.5 * typicalMs).then(async () => await elsewhere.delete(reference));
       const [deleted] = await Promise.all([
         deletion,
         work.then(() => (typicalMs = 0.8 * typicalMs + 0.2 * (performance.now() - begun))),
