@@ -46,6 +46,17 @@ describe('lookups', () => {
     expect(await Promise.all(answers)).toEqual([undefined, rowOf('b'), rowOf('c')]);
   });
 
+  it('give all rows of a key to who asks for all, and the first to who asks for one', async () => {
+    const { asked, lookups } = createSlowDatabase();
+    const all = ['a', 'b', 'c'].map(async (key) => await lookups.findAll(BY_KEY, key));
+    const one = lookups.find(BY_KEY, 'a');
+    await nextTick();
+    const second = { asked: 'a', value: 'a second one' };
+    asked[0]!.answer([rowOf('a'), rowOf('b'), second]);
+    expect(await Promise.all(all)).toEqual([[rowOf('a'), second], [rowOf('b')], []]);
+    expect(await one).toEqual(rowOf('a'));
+  });
+
   it('of different statements are never mixed', async () => {
     const { asked, lookups } = createSlowDatabase();
     const one = lookups.find(BY_KEY, 'a');
