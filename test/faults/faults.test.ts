@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { LAYOUTS } from '../../src/db/layouts.ts';
 import { type StartedCoffer, startCoffer } from '../harness/start-coffer.ts';
@@ -8,16 +11,23 @@ import { type Operation, OPERATIONS, type Trial } from './operations.ts';
 // to its end without meeting the fault. Whatever fails, all of the operation has happened or nothing of it.
 
 const CALLS_MAX = 60;
+const ROLES = ['admin', 'creator', 'key-manager:service-admin'];
+let folder: string;
 let coffer: StartedCoffer;
 let calls: FailingCalls;
 
 beforeAll(async () => {
   // A job of its own would meet the faults that are meant for the operations.
-  coffer = await startCoffer({ env: { COFFER_WORKER: 'off' } });
+  folder = mkdtempSync(join(tmpdir(), 'coffer-faults-'));
+  const stores = ['main', 'second'].map((name) => `${name}=software:${join(folder, name)}`).join(',');
+  coffer = await startCoffer({ env: { COFFER_STORES: stores, COFFER_WORKER: 'off' } });
   calls = failCallsOf(coffer.installation.db.pool);
 });
 
-afterAll(async () => await coffer.stop());
+afterAll(async () => {
+  await coffer.stop();
+  rmSync(folder, { recursive: true });
+});
 
 /** Rows of a project's own tables, by table; a KEK is whole by itself, and waits for the next writer. */
 async function countRows(projectId: string): Promise<Record<string, number>> {
@@ -43,7 +53,7 @@ interface Round {
 }
 
 async function prepare(operation: Operation): Promise<Round> {
-  const person = await coffer.person(['admin', 'creator'], `faults-${crypto.randomUUID()}`);
+  const person = await coffer.person(ROLES, `faults-${crypto.randomUUID()}`);
   const trial = await operation.prepare({ coffer, person });
   // What the server remembers would spare it the calls that are to fail.
   coffer.installation.keyring.forgetProject();

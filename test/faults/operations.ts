@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Client, Reply } from '../contract/raw-http.ts';
+import { serviceOperations } from './service-operations.ts';
 import type { Person, StartedCoffer } from '../harness/start-coffer.ts';
 
 /** What an operation is tried on, made anew for every try. */
@@ -284,4 +285,5 @@ export const OPERATIONS: readonly Operation[] = [
   ...containerOperations,
   ...slotOperations,
   ...orderOperations,
+  ...serviceOperations,
 ];
