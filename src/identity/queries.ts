@@ -157,8 +157,9 @@ export async function listUsersWithAssignments(
 /** The columns of one table out of a joined row; null where the join found nothing. */
 export function rowOf<T extends SealedTable>(table: T, row: Record<string, unknown>): SealedRows[T] | null {
   if (row[`${table}.seal`] === null) return null;
-  const entries = sealedColumns(table).map((name) => [name, row[`${table}.${name}`]]);
-  return Object.fromEntries(entries) as SealedRows[T];
+  const columns: Record<string, unknown> = {};
+  for (const name of sealedColumns(table)) columns[name] = row[`${table}.${name}`];
+  return columns as unknown as SealedRows[T];
 }
 
 /** Those who have a role in a project, after the one given, as the database says it. */

@@ -109,6 +109,17 @@ runs 'user set --password' user set "$name" --password 'third word of this'
 if as 'third word of this' catalog list >/dev/null; then passed=$((passed + 1)); else
   failed=$((failed + 1)); echo "FAIL  catalog list of a member: $(tail -c 300 "$tmp/err")"; fi
 
+token=$(as 'third word of this' token issue -f value -c id)
+answers() { curl -s -o /dev/null -w '%{http_code}' -H "X-Auth-Token: $token" "$OS_AUTH_URL/auth/projects"; }
+equal 'a token' "$(answers)" 200
+if as 'third word of this' token revoke "$token"; then passed=$((passed + 1)); else
+  failed=$((failed + 1)); echo "FAIL  token revoke: $(tail -c 300 "$tmp/err")"; fi
+equal 'a revoked token' "$(answers)" 401
+system() { (unset OS_PROJECT_NAME OS_PROJECT_ID OS_PROJECT_DOMAIN_NAME; OS_SYSTEM_SCOPE=all os "$@"); }
+token=$(system token issue -f value -c id)
+equal 'a token for the system' "$(answers)" 200
+equal 'project list by it' "$(system project show "$p" -f value -c name)" "$name-2"
+
 query=.id
 r=$(field role create "$name")
 equal 'role create' "${#r}" 32
