@@ -49,7 +49,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   if (identity !== undefined) {
     registerIdentityRoutes(app, coffer, identity);
     registerFederationRoutes(app, coffer, identity);
-    registerApplicationRoutes(app, coffer, identity);
+    registerApplicationRoutes(app, coffer);
     registerManagementRoutes(app, coffer, identity, options.deleteProject);
     registerRedemptionRoutes(app, coffer);
   }

@@ -50,7 +50,7 @@ export function formatToken(
 ): object {
   const { user } = rights;
   const roles = expandRoles(rights.roles.map(({ name }) => name)).map((name) => ({
-    id: allRoles.find((role) => role.name === name)?.id ?? stableId(`role/${name}`),
+    id: [...rights.roles, ...allRoles].find((role) => role.name === name)?.id ?? stableId(`role/${name}`),
     name,
   }));
   return {

@@ -88,6 +88,19 @@ describe('roles', () => {
     const user = await makeUser('inspected');
     const grant = `/projects/${admin.projectId}/users/${user.id}/roles/${id}`;
     expect((await admin.client.put(`${V3}${grant}`)).status).toBe(204);
+    const auth = {
+      identity: {
+        methods: ['password'],
+        password: { user: { id: user.id, password: 'long enough a word' } },
+      },
+      scope: { project: { id: admin.projectId } },
+    };
+    const issued = await coffer.stranger.post(`${V3}/auth/tokens`, { auth });
+    expect(issued.json.token.roles).toEqual([{ id, name: 'inspector' }]);
+    const headers = { 'x-auth-token': String(issued.headers['x-subject-token']) };
+    const wanted = { application_credential: { name: 'inspecting', roles: [{ id }] } };
+    const path = `${V3}/users/${user.id}/application_credentials`;
+    expect((await coffer.stranger.post(path, wanted, { headers })).status).toBe(201);
     expect((await remove(`/roles/${id}`)).status).toBe(204);
     expect((await get(`/roles/${id}`)).status).toBe(404);
     expect((await get(`/role_assignments?user.id=${user.id}`)).json.role_assignments).toEqual([]);

@@ -4,7 +4,6 @@ import { callerOf } from '../../http/caller.ts';
 import { described } from '../../http/documentation.ts';
 import { onceJson } from '../../http/json-body.ts';
 import type { IdentityAction } from '../../policy/rules-identity.ts';
-import type { Identity } from '../identity.ts';
 import { describe } from '../management/openapi.ts';
 import * as service from './service.ts';
 import { formatAccessRule, formatCredential } from './wire.ts';
@@ -20,13 +19,13 @@ type OfUser = { Params: { userId: string }; Querystring: Query };
 type One = { Params: { userId: string; id: string } };
 
 /** `/v3/users/{id}/application_credentials` and `…/access_rules`, as Keystone has them. */
-export function registerApplicationRoutes(app: FastifyInstance, coffer: Coffer, identity: Identity): void {
-  registerCredentials(app, coffer, identity);
+export function registerApplicationRoutes(app: FastifyInstance, coffer: Coffer): void {
+  registerCredentials(app, coffer);
   registerCredential(app, coffer);
   registerAccessRules(app, coffer);
 }
 
-function registerCredentials(app: FastifyInstance, coffer: Coffer, identity: Identity): void {
+function registerCredentials(app: FastifyInstance, coffer: Coffer): void {
   const { publicUrl, limits } = coffer;
 
   app.post<OfUser>(
@@ -42,7 +41,6 @@ function registerCredentials(app: FastifyInstance, coffer: Coffer, identity: Ide
         callerOf(request),
         request.params.userId,
         onceJson(request, limits.bodyBytesMax),
-        async () => await identity.listRoles(),
       );
       return await reply.code(201).send({ application_credential: formatCredential(row, publicUrl, secret) });
     },

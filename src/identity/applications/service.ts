@@ -6,6 +6,7 @@ import { CofferError } from '../../errors.ts';
 import { type Caller, expandRoles } from '../../policy/actor.ts';
 import { canManage, type IdentityAction } from '../../policy/rules-identity.ts';
 import { nameKey } from '../names.ts';
+import { readRoles } from '../rows.ts';
 import { decodeAccessRules, type GivenRole } from './credential-lists.ts';
 import {
   findAccessRule,
@@ -76,7 +77,6 @@ export async function createCredential(
   caller: Caller,
   userId: string,
   readBody: () => Promise<unknown>,
-  listRoles: () => Promise<readonly RoleRow[]>,
 ): Promise<{ row: ApplicationCredentialRow; secret: string }> {
   authorize(coffer, caller, 'identity:create_application_credential', userId);
   await requireUnrestricted(coffer, caller);
@@ -84,7 +84,7 @@ export async function createCredential(
   if (projectId === null)
     throw new CofferError('forbidden', `${REFUSED}: a project-scoped token is required.`);
   const wanted = parseNewCredential(await readBody(), coffer.clock.now());
-  const roles = chooseRoles(wanted.roles, caller.actor.roles, await listRoles());
+  const roles = chooseRoles(wanted.roles, caller.actor.roles, await readRoles(coffer));
   const secret = wanted.secret ?? makeSecret('cofa');
   if ((await findCredentialByName(coffer.db, userId, nameKey(wanted.name))) !== undefined) {
     throw new CofferError('conflict', `There is an application credential called ${wanted.name} already.`);
