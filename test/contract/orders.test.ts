@@ -235,6 +235,6 @@ describe('one order', () => {
     const [least, median] = [times[0], times[7]].map((time) => time?.toFixed(1));
     console.info(`a key order is ACTIVE after ${median} ms at the median, ${least} at least`);
     // Other tests run beside this one.
-    expect(times[0]).toBeLessThan(100);
+    expect(times[0]).toBeLessThan(500);
   });
 });
