@@ -42,7 +42,7 @@ freePort() {
   node -e "const s = require('node:net').createServer().listen(0, '127.0.0.1', () => { console.log(s.address().port); s.close(); })"
 }
 waitFor() { # LABEL URL
-  for _ in $(seq 150); do
+  for _ in $(seq 300); do
     if curl -s --noproxy '*' -o /dev/null --max-time 2 "$2"; then return 0; fi
     sleep 0.2
   done
@@ -179,9 +179,10 @@ printf '%s\n' "$servicePassword" >"$place/service-password"
 sleep 2.1
 equal 'logged in anew' "$(status "$(tokenOf other "$other" elsewhere)")" 200
 
-fresh=$(tokenOf web "$web" shop)
+fresh=$(tokenOf web "$web" shop) believed=$(tokenOf web "$web" shop)
+equal 'asked about just now' "$(status "$believed")" 200
 stop "$keystone"
-equal 'Keystone gone: believed' "$(status "$kept")" 200
+equal 'Keystone gone: believed' "$(status "$believed")" 200
 equal 'Keystone gone: others' "$(status "$fresh")" 503
 startKeystone
 equal 'Keystone back' "$(status "$fresh")" 200
