@@ -323,12 +323,18 @@ export const LAYOUTS: { readonly [T in SealedTable]: readonly Layout[] } = {
   ],
 };
 
+const COLUMNS: ReadonlyMap<string, readonly string[]> = new Map(
+  Object.entries(LAYOUTS).map(([table, layouts]) => {
+    const names = layouts.flatMap(({ columns }) => columns.map(([name]) => name));
+    return [table, [...new Set(names), 'seal']];
+  }),
+);
+
 /**
  * The columns of a table, over all its layouts, with the seal: what every query of a sealed table selects.
  */
-export function sealedColumns(table: SealedTable): string[] {
-  const names = LAYOUTS[table].flatMap((layout) => layout.columns.map(([name]) => name));
-  return [...new Set(names), 'seal'];
+export function sealedColumns(table: SealedTable): readonly string[] {
+  return COLUMNS.get(table) ?? [];
 }
 
 /**

@@ -1,4 +1,4 @@
-import { LAYOUTS, sealedColumns } from '../db/layouts.ts';
+import { sealedColumns } from '../db/layouts.ts';
 import type { Lookup } from '../db/lookup.ts';
 import type { Db, Queryable } from '../db/open.ts';
 import type {
@@ -154,19 +154,11 @@ export async function listUsersWithAssignments(
   return [...users.values()];
 }
 
-/** By table, each column with its name in a joined row: asked for several times in every log-in. */
-const JOINED: ReadonlyMap<SealedTable, readonly (readonly [name: string, joined: string])[]> = new Map(
-  (Object.keys(LAYOUTS) as SealedTable[]).map((table) => [
-    table,
-    sealedColumns(table).map((name) => [name, `${table}.${name}`] as const),
-  ]),
-);
-
 /** The columns of one table out of a joined row; null where the join found nothing. */
 export function rowOf<T extends SealedTable>(table: T, row: Record<string, unknown>): SealedRows[T] | null {
   if (row[`${table}.seal`] === null) return null;
   const columns: Record<string, unknown> = {};
-  for (const [name, joined] of JOINED.get(table) ?? []) columns[name] = row[joined];
+  for (const name of sealedColumns(table)) columns[name] = row[`${table}.${name}`];
   return columns as unknown as SealedRows[T];
 }
 

@@ -220,42 +220,6 @@ describe('a limit', () => {
     expect((await creator.post('/v1/secrets', {})).status).toBe(201);
   });
 
-  it('bounds each kind by itself, in the words of each', async () => {
-    const project = newProject();
-    const creator = keyManager.as('creator', { project });
-    const secret = new URL((await creator.post('/v1/secrets', {})).json.secret_ref).pathname;
-    const box = (await creator.post('/v1/containers', { type: 'generic' })).json.container_ref;
-    const user = (resource_id: string) => ({ service: 's', resource_type: 't', resource_id });
-    const order = { type: 'key', meta: { algorithm: 'aes', bit_length: 256, mode: 'cbc' } };
-    const kinds = [
-      ['secrets', 'Secret', async () => await creator.post('/v1/secrets', {})],
-      ['containers', 'Container', async () => await creator.post('/v1/containers', { type: 'generic' })],
-      ['orders', 'Order', async () => await creator.post('/v1/orders', order)],
-      ['consumers', 'SecretConsumer', async () => await creator.post(`${secret}/consumers`, user('1'))],
-      [
-        'consumers',
-        'ContainerConsumer',
-        async () => await creator.post(`${new URL(box).pathname}/consumers`, { name: 'n', URL: 'u' }),
-      ],
-    ] as const;
-    for (const [kind, noun, create] of kinds) {
-      await put(project, { secrets: -1, containers: -1, orders: -1, consumers: -1, [kind]: 0 });
-      const refused = await create();
-      expect([refused.status, refused.json.description]).toEqual([
-        403,
-        `${noun} creation issue seen - Creation not allowed because a quota has been reached.`,
-      ]);
-      await put(project, { [kind]: -1 });
-      expect((await create()).status).toBeLessThan(300);
-    }
-    // Both kinds of consumers count together.
-    await put(project, { consumers: 3 });
-    expect((await creator.post(`${secret}/consumers`, user('2'))).status).toBe(200);
-    expect((await creator.post(`${secret}/consumers`, user('3'))).status).toBe(403);
-    // One that is there already takes no place.
-    expect((await creator.post(`${secret}/consumers`, user('2'))).status).toBe(200);
-  });
-
   it('leaves what there is: reading and deleting go on', async () => {
     const project = newProject();
     const creator = keyManager.as('creator', { project });

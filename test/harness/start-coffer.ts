@@ -9,11 +9,11 @@ import { bootstrapAdministrator } from '../../src/bootstrap.ts';
 import { loadConfig } from '../../src/config.ts';
 import { createPasswordHasher } from '../../src/crypto/password.ts';
 import { createProject, createUser, getProject, getRole } from '../../src/identity/administration.ts';
-import { untilCurrent } from '../../src/identity/assignments.ts';
+import { assignRole, untilCurrent } from '../../src/identity/assignments.ts';
 import { type Installation, openInstallation } from '../../src/installation.ts';
 import { createKeyringFile, readInstallationId } from '../../src/keyring/master-keys.ts';
 import { createLog, type Server, startServer } from '../../src/server.ts';
-import { type Client, rawClient } from '../contract/raw-http.ts';
+import { type Client, rawClient, type Reply } from '../contract/raw-http.ts';
 import { createDatabase, type TestDatabase } from './database.ts';
 
 export interface StartOptions {
@@ -43,6 +43,8 @@ export interface StartedCoffer {
   database: TestDatabase;
   /** A user with exactly these roles in a project, logged in here by password. */
   person: (roles: readonly string[], project?: string) => Promise<Person>;
+  /** The same person in another project, which is made, with these roles there. */
+  elsewhere: (person: Person, roles: readonly string[], project: string) => Promise<Person>;
   /** Logs a user in here. */
   logIn: (name: string, password: string, project?: string) => Promise<string>;
   stranger: Client;
@@ -86,6 +88,11 @@ export async function startCoffer(options: StartOptions = {}): Promise<StartedCo
       const made = await makePerson(installation, roles, project);
       const token = await logIn(made.name, made.password, project);
       return { ...made, token, client: rawClient(url, token) };
+    },
+    elsewhere: async (person, roles, project) => {
+      const { id } = await giveRoles(installation, person.userId, roles, project);
+      const token = await rescope(person.client, person.token, project);
+      return { ...person, projectId: id, token, client: rawClient(url, token) };
     },
     stop: async () => {
       await server.drain();
@@ -137,6 +144,25 @@ async function makePerson(
   });
 }
 
+async function giveRoles(
+  { db, keyring }: Installation,
+  id: string,
+  roles: readonly string[],
+  projectName: string,
+): Promise<{ id: string }> {
+  const parts = { db, keyring, clock: { now: () => new Date() } };
+  const project = await findOrCreateProject(parts, projectName);
+  for (const role of roles) await assignRole(parts, { id }, project, await getRole(parts, role));
+  return project;
+}
+
+/** A token for another project, without a password: hashing one takes longer than all else. */
+async function rescope(client: Client, token: string, project: string): Promise<string> {
+  const scope = { project: { name: project, domain: { name: 'Default' } } };
+  const auth = { identity: { methods: ['token'], token: { id: token } }, scope };
+  return tokenOf(await client.post('/identity/v3/auth/tokens', { auth }));
+}
+
 /** Several people may be the first of a project at once. */
 async function findOrCreateProject(parts: Parameters<typeof getProject>[0], name: string) {
   return await getProject(parts, name).catch(
@@ -153,9 +179,12 @@ async function takeToken(
   const domain = { name: 'Default' };
   const identity = { methods: ['password'], password: { user: { name, password, domain } } };
   const scope = project === undefined ? {} : { scope: { project: { name: project, domain } } };
-  const reply = await client.post('/identity/v3/auth/tokens', { auth: { identity, ...scope } });
-  const token = reply.headers['x-subject-token'];
-  if (reply.status !== 201 || typeof token !== 'string') throw new Error(`log-in failed: ${reply.text}`);
+  return tokenOf(await client.post('/identity/v3/auth/tokens', { auth: { identity, ...scope } }));
+}
+
+function tokenOf({ status, headers, text }: Reply): string {
+  const token = headers['x-subject-token'];
+  if (status !== 201 || typeof token !== 'string') throw new Error(`log-in failed: ${text}`);
   return token;
 }
 

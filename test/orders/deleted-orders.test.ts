@@ -98,5 +98,4 @@ it.each(KINDS)(
     expect(Math.min(ends.nothing, ends.whole)).toBeGreaterThan(0);
     await workOff(coffer, lane);
   },
-  600_000,
 );

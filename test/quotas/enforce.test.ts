@@ -53,22 +53,6 @@ describe('a limit on secrets', () => {
     await expect.poll(async () => (await createOn(two, person)).status, { timeout: 3_000 }).toBe(201);
   });
 
-  it('that is raised on one server is the one that holds on the other', async () => {
-    const person = await one.person(['creator'], 'raised');
-    const admin = await one.person(['key-manager:service-admin'], 'raised');
-    const raise = async (secrets: number): Promise<void> => {
-      const path = `/v1/project-quotas/${person.projectId}`;
-      expect((await admin.client.put(path, { project_quotas: { secrets } })).status).toBe(204);
-    };
-    for (let limit = 0; limit < 3; limit += 1) {
-      await raise(limit);
-      // Now the other server knows it, and refuses.
-      expect((await createOn(two, person)).status).toBe(403);
-      await raise(limit + 1);
-      expect((await createOn(two, person)).status).toBe(201);
-    }
-  });
-
   it('is each project’s own', async () => {
     const [first, second] = [await one.person(['creator'], 'first'), await one.person(['creator'], 'second')];
     await Promise.all(Array.from({ length: 7 }, async () => await createOn(one, first)));
