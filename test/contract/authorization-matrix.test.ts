@@ -1,184 +1,136 @@
+import { randomUUID } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Person, type StartedCoffer, startCoffer } from '../harness/start-coffer.ts';
-import { MANAGEMENT } from './management-matrix.ts';
+import type { RuleSetName } from '../../src/policy/can.ts';
+import { type StartedCoffer, startCoffer } from '../harness/start-coffer.ts';
+import {
+  type Caller,
+  CALLERS,
+  EXCEPTIONS,
+  makeTokens,
+  statusFor,
+  type Tokens,
+} from './authorization-matrix-callers.ts';
+import { LINES } from './authorization-matrix-lines.ts';
+import { rawClient } from './raw-http.ts';
 
-// Every route of the server × who asks × the status. A route that is missing here fails the last test.
+// Every route of the server × who asks × the status, under both sets of rules where they decide.
 
-const SECRET = 'SECRET';
-const PEOPLE = [
-  'anonymous',
-  'no rights',
-  'audit',
-  'observer',
-  'creator',
-  'colleague',
-  'admin',
-  'stranger',
-] as const;
-type Who = (typeof PEOPLE)[number];
-
-/**
- * In the order of PEOPLE: `creator` made the secret, `colleague` is another creator, `stranger` of another
- * project.
- */
-const MATRIX: Record<string, number[]> = {
-  'GET /': [300, 300, 300, 300, 300, 300, 300, 300],
-  'GET /v1': [401, 200, 200, 200, 200, 200, 200, 200],
-  'GET /healthcheck': [200, 200, 200, 200, 200, 200, 200, 200],
-  'GET /health/live': [200, 200, 200, 200, 200, 200, 200, 200],
-  'GET /health/ready': [200, 200, 200, 200, 200, 200, 200, 200],
-  'GET /openapi.json': [200, 200, 200, 200, 200, 200, 200, 200],
-  'GET /identity': [300, 300, 300, 300, 300, 300, 300, 300],
-  'GET /identity/v3': [200, 200, 200, 200, 200, 200, 200, 200],
-  'GET /identity/jwks': [200, 200, 200, 200, 200, 200, 200, 200],
-  // 400 and 404: whoever may come in has sent no body, or no X-Subject-Token.
-  'POST /identity/v3/auth/tokens': [400, 400, 400, 400, 400, 400, 400, 400],
-  'GET /identity/v3/auth/tokens': [401, 404, 404, 404, 404, 404, 404, 404],
-  'HEAD /identity/v3/auth/tokens': [401, 404, 404, 404, 404, 404, 404, 404],
-  'DELETE /identity/v3/auth/tokens': [401, 404, 404, 404, 404, 404, 404, 404],
-  // 401 and 400: no JWT was sent.
-  'POST /identity/v3/OS-FEDERATION/identity_providers/{issuer}/protocols/{protocol}/auth': [
-    401, 401, 401, 401, 401, 401, 401, 401,
-  ],
-  'POST /identity/oauth2/token': [400, 400, 400, 400, 400, 400, 400, 400],
-  'GET /identity/v3/auth/catalog': [401, 200, 200, 200, 200, 200, 200, 200],
-  // Public, and without a body.
-  'POST /v2/redemptions': [415, 415, 415, 415, 415, 415, 415, 415],
-  // The user is the creator, and there is no such credential or rule.
-  'POST /identity/v3/users/{userId}/application_credentials': [401, 403, 403, 403, 400, 403, 403, 403],
-  'GET /identity/v3/users/{userId}/application_credentials': [401, 403, 403, 403, 200, 403, 200, 200],
-  'GET /identity/v3/users/{userId}/application_credentials/{id}': [401, 403, 403, 403, 404, 403, 404, 404],
-  'DELETE /identity/v3/users/{userId}/application_credentials/{id}': [401, 403, 403, 403, 404, 403, 404, 404],
-  'GET /identity/v3/users/{userId}/access_rules': [401, 403, 403, 403, 200, 403, 200, 200],
-  'GET /identity/v3/users/{userId}/access_rules/{id}': [401, 403, 403, 403, 404, 403, 404, 404],
-  'DELETE /identity/v3/users/{userId}/access_rules/{id}': [401, 403, 403, 403, 404, 403, 404, 404],
-  'GET /identity/v3/auth/projects': [401, 200, 200, 200, 200, 200, 200, 200],
-  'GET /identity/v3/auth/domains': [401, 200, 200, 200, 200, 200, 200, 200],
-  'GET /identity/v3/auth/system': [401, 200, 200, 200, 200, 200, 200, 200],
-  ...MANAGEMENT,
-  'GET /v1/quotas': [401, 403, 200, 200, 200, 200, 200, 200],
-  // 404: the configuration names no stores.
-  'GET /v1/secret-stores': [401, 403, 404, 404, 404, 404, 404, 404],
-  'GET /v1/secret-stores/global-default': [401, 403, 404, 404, 404, 404, 404, 404],
-  'GET /v1/secret-stores/preferred': [401, 403, 404, 404, 404, 404, 404, 404],
-  'GET /v1/secret-stores/{storeId}': [401, 404, 404, 404, 404, 404, 404, 404],
-  'POST /v1/secret-stores/{storeId}/preferred': [401, 404, 404, 404, 404, 404, 404, 404],
-  'DELETE /v1/secret-stores/{storeId}/preferred': [401, 404, 404, 404, 404, 404, 404, 404],
-  // 404: the id is none.
-  'GET /v1/transport_keys': [401, 403, 200, 200, 200, 200, 200, 200],
-  'GET /v1/transport_keys/{transportKeyId}': [401, 404, 404, 404, 404, 404, 404, 404],
-  // The service administrator's alone, and nobody here is one.
-  'POST /v1/transport_keys': [401, 403, 403, 403, 403, 403, 403, 403],
-  'DELETE /v1/transport_keys/{transportKeyId}': [401, 404, 404, 404, 404, 404, 404, 404],
-  'GET /v1/project-quotas': [401, 403, 403, 403, 403, 403, 403, 403],
-  'GET /v1/project-quotas/{projectId}': [401, 403, 403, 403, 403, 403, 403, 403],
-  'PUT /v1/project-quotas/{projectId}': [401, 403, 403, 403, 403, 403, 403, 403],
-  'DELETE /v1/project-quotas/{projectId}': [401, 403, 403, 403, 403, 403, 403, 403],
-  // 415 and 404: the right is there, what was sent or asked for is not.
-  'POST /v1/secrets': [401, 403, 403, 403, 415, 415, 415, 415],
-  'GET /v1/secrets': [401, 403, 403, 200, 200, 200, 200, 200],
-  'GET /v1/secrets/{secretId}': [401, 403, 200, 200, 200, 200, 200, 403],
-  'GET /v1/secrets/{secretId}/payload': [401, 403, 403, 200, 200, 200, 200, 403],
-  'PUT /v1/secrets/{secretId}': [401, 403, 403, 403, 415, 415, 415, 403],
-  'GET /v1/secrets/{secretId}/metadata': [401, 403, 200, 200, 200, 200, 200, 403],
-  'PUT /v1/secrets/{secretId}/metadata': [401, 403, 403, 403, 415, 415, 415, 403],
-  'POST /v1/secrets/{secretId}/metadata': [401, 403, 403, 403, 415, 415, 415, 403],
-  'GET /v1/secrets/{secretId}/metadata/{key}': [401, 403, 404, 404, 404, 404, 404, 403],
-  'PUT /v1/secrets/{secretId}/metadata/{key}': [401, 403, 403, 403, 415, 415, 415, 403],
-  'DELETE /v1/secrets/{secretId}/metadata/{key}': [401, 403, 403, 403, 204, 204, 204, 403],
-  'GET /v1/secrets/{secretId}/acl': [401, 403, 403, 200, 200, 200, 200, 403],
-  'PUT /v1/secrets/{secretId}/acl': [401, 403, 403, 403, 415, 415, 415, 403],
-  'PATCH /v1/secrets/{secretId}/acl': [401, 403, 403, 403, 415, 415, 415, 403],
-  'DELETE /v1/secrets/{secretId}/acl': [401, 403, 403, 403, 200, 200, 200, 403],
-  'POST /v1/containers': [401, 403, 403, 403, 415, 415, 415, 415],
-  'GET /v1/containers': [401, 403, 403, 200, 200, 200, 200, 200],
-  'GET /v1/containers/{containerId}': [401, 403, 200, 200, 200, 200, 200, 403],
-  'POST /v1/containers/{containerId}/secrets': [401, 403, 403, 403, 415, 415, 415, 403],
-  'GET /v1/containers/{containerId}/acl': [401, 403, 403, 200, 200, 200, 200, 403],
-  'PUT /v1/containers/{containerId}/acl': [401, 403, 403, 403, 415, 415, 415, 403],
-  'PATCH /v1/containers/{containerId}/acl': [401, 403, 403, 403, 415, 415, 415, 403],
-  'DELETE /v1/containers/{containerId}/acl': [401, 403, 403, 403, 200, 200, 200, 403],
-  'GET /v1/containers/{containerId}/consumers': [401, 403, 200, 200, 200, 200, 200, 403],
-  'POST /v1/containers/{containerId}/consumers': [401, 403, 415, 415, 415, 415, 415, 403],
-  'DELETE /v1/containers/{containerId}/consumers': [401, 403, 415, 415, 415, 415, 415, 403],
-  'GET /v1/containers/{containerId}/consumers/{consumerId}': [401, 404, 404, 404, 404, 404, 404, 404],
-  // 400: there is no body.
-  'DELETE /v1/containers/{containerId}/secrets': [401, 403, 403, 403, 400, 400, 400, 403],
-  'DELETE /v1/containers/{containerId}': [401, 403, 403, 403, 204, 404, 404, 404],
-  'GET /v1/secrets/{secretId}/consumers': [401, 403, 200, 200, 200, 200, 200, 403],
-  'POST /v1/secrets/{secretId}/consumers': [401, 403, 415, 415, 415, 415, 415, 403],
-  'DELETE /v1/secrets/{secretId}/consumers': [401, 403, 415, 415, 415, 415, 415, 403],
-  // The text of an id that is none: nobody is told anything.
-  'GET /v1/secrets/{secretId}/consumers/{consumerId}': [401, 404, 404, 404, 404, 404, 404, 404],
-  'POST /v1/orders': [401, 403, 403, 403, 415, 415, 415, 415],
-  'GET /v1/orders': [401, 403, 403, 200, 200, 200, 200, 200],
-  'PUT /v1/orders': [401, 403, 403, 403, 405, 405, 405, 405],
-  'GET /v1/orders/{orderId}': [401, 403, 200, 200, 200, 200, 200, 404],
-  // What a creator made an administrator deletes.
-  'DELETE /v1/orders/{orderId}': [401, 403, 403, 403, 403, 403, 204, 404],
-  // The last that may deletes; those before it in the order only try.
-  'DELETE /v1/secrets/{secretId}': [401, 403, 403, 403, 204, 404, 404, 404],
-};
-
-let coffer: StartedCoffer;
-let people: Map<Who, Person>;
-let secretId: string;
-let orderId: string;
-let containerId: string;
+let servers: Record<RuleSetName, StartedCoffer>;
+let tokens: Tokens;
+let folder: string;
+const ids = new Map<string, string>();
 
 beforeAll(async () => {
-  coffer = await startCoffer();
-  const persons = await Promise.all([
-    coffer.person(['manager'], 'owners'),
-    coffer.person(['audit'], 'owners'),
-    coffer.person(['observer'], 'owners'),
-    coffer.person(['creator'], 'owners'),
-    coffer.person(['creator'], 'owners'),
-    coffer.person(['admin'], 'owners'),
-    coffer.person(['creator', 'admin'], 'others'),
-  ]);
-  people = new Map(persons.map((person, index) => [PEOPLE[index + 1] as Who, person]));
-  const stored = await people.get('creator')?.client.post('/v1/secrets', {
-    payload: 'of the owners',
-    payload_content_type: 'text/plain',
+  folder = mkdtempSync(join(tmpdir(), 'coffer-matrix-'));
+  const stock = await startCoffer({ env: { COFFER_STORES: `main=software:${join(folder, 'keys')}` } });
+  servers = { stock, secure: await startCoffer({ beside: stock, env: { COFFER_POLICY: 'secure' } }) };
+  tokens = await makeTokens(stock);
+  const { userId, projectId } = tokens.maker;
+  for (const [name, id] of [
+    ['userId', userId],
+    ['projectId', projectId],
+    ['key', 'none'],
+    ...['transportKeyId', 'consumerId'].map((one) => [one, randomUUID()] as const),
+  ] as const) {
+    ids.set(name, id);
+  }
+  for (const kind of ['secret', 'container', 'order'] as const) await make(kind);
+  const { secret_stores: stores } = (await tokens.maker.client.get('/v1/secret-stores')).json;
+  ids.set('storeId', String(stores[0].secret_store_ref).slice(-36));
+  for (const caller of CALLERS) {
+    if (caller.roles?.includes('admin')) await prefer(tokens.of(caller, 'POST'));
+  }
+});
+
+afterAll(async () => {
+  await servers.secure.stop();
+  await servers.stock.stop();
+  rmSync(folder, { recursive: true });
+});
+
+const BODIES = {
+  secret: { payload: 'of the owners', payload_content_type: 'text/plain' },
+  container: { type: 'generic' },
+  order: { type: 'key', meta: { algorithm: 'aes', bit_length: 256 } },
+};
+
+/** The maker's, there for all who ask. */
+async function make(kind: keyof typeof BODIES): Promise<void> {
+  const made = await tokens.maker.client.post(`/v1/${kind}s`, BODIES[kind]);
+  ids.set(`${kind}Id`, String(made.json[`${kind}_ref`]).slice(-36));
+}
+
+/** Whole users and projects are not deleted, and grants are of things that are not there. */
+const ON_NOTHING = /^DELETE \/identity\/v3\/(users|projects)\/\{\w+\}$|\/users\/\{userId\}\/roles/;
+
+const PREFERRED = '/v1/secret-stores/{storeId}/preferred';
+
+/** What was taken away is there again for the next. */
+async function restore(route: string, token: string | undefined): Promise<void> {
+  const kind = /^DELETE \/v1\/\w+\/\{(secret|container|order)Id\}$/.exec(route)?.[1];
+  if (kind !== undefined) await make(kind as keyof typeof BODIES);
+  if (route === `DELETE ${PREFERRED}`) await prefer(token);
+}
+
+async function prefer(token: string | undefined): Promise<void> {
+  const reply = await rawClient(servers.stock.url, token).post(addressOf(`POST ${PREFERRED}`));
+  expect(reply.status, reply.text).toBe(204);
+}
+
+function addressOf(route: string): string {
+  const [, path = ''] = route.split(' ');
+  if (ON_NOTHING.test(route)) return path;
+  return path.replace(/\{(\w+)\}/g, (text, name: string) => ids.get(name) ?? text);
+}
+
+/** Each caller has an address of its own: what is public counts attempts by it. */
+async function ask(
+  rules: RuleSetName,
+  route: string,
+  [index, caller]: readonly [number, Caller],
+): Promise<number> {
+  const [method = ''] = route.split(' ');
+  const token = tokens.of(caller, method);
+  const asked = { headers: { accept: undefined }, localAddress: `127.0.1.${index + 1}` };
+  const { status } = await rawClient(servers[rules].url, token).send(method, addressOf(route), asked);
+  if (status === 204) await restore(route, token);
+  return status;
+}
+
+const routes = Object.keys(LINES);
+
+describe.each([
+  ['stock', routes],
+  ['secure', routes.filter((route) => / \/v1(\/|$)/.test(route))],
+] as const)('under the %s rules', (rules, asked) => {
+  it.each(asked)('%s answers each caller as the rules have it', async (route) => {
+    const answered: Record<string, number> = {};
+    for (const [index, caller] of CALLERS.entries()) {
+      answered[caller.title] = await ask(rules, route, [index, caller]);
+    }
+    const expected = CALLERS.map((caller) => [caller.title, statusFor(route, caller, rules)]);
+    expect(answered).toEqual(Object.fromEntries(expected));
   });
-  secretId = String(stored?.json.secret_ref).slice(-36);
-  const made = await people.get('creator')?.client.post('/v1/containers', { type: 'generic' });
-  containerId = String(made?.json.container_ref).slice(-36);
-  const meta = { algorithm: 'aes', bit_length: 256 };
-  const ordered = await people.get('creator')?.client.post('/v1/orders', { type: 'key', meta });
-  orderId = String(ordered?.json.order_ref).slice(-36);
 });
 
-afterAll(async () => await coffer.stop());
-
-describe.each(Object.entries(MATRIX))('%s', (route, statuses) => {
-  it.each(PEOPLE.map((who, index) => [who, statuses[index]] as const))(
-    'answers %s with %i',
-    async (who, status) => {
-      const [method = '', path = ''] = route.split(' ');
-      const client = people.get(who)?.client ?? coffer.stranger;
-      // Those of management are asked for things that are not there.
-      const userId = route in MANAGEMENT ? '{userId}' : people.get('creator')?.userId;
-      const address = path
-        .replace('{userId}', userId ?? '')
-        .replace('{secretId}', secretId)
-        .replace('{containerId}', containerId)
-        .replace('{orderId}', orderId)
-        .replace('{key}', SECRET.toLowerCase());
-      const reply = await client.send(method, address, { headers: { accept: undefined } });
-      expect(reply.status).toBe(status);
-    },
-  );
-});
-
-it('has a line for every route that the server serves', async () => {
-  const { paths } = (await coffer.stranger.get('/openapi.json')).json as { paths: Record<string, object> };
+it('has a line for every route that the server serves, and public ones are those without security', async () => {
+  const { paths } = (await servers.stock.stranger.get('/openapi.json')).json as {
+    paths: Record<string, Record<string, { security: unknown[] }>>;
+  };
   const served = Object.entries(paths).flatMap(([path, methods]) =>
-    Object.keys(methods).map(
-      (method) => `${method.toUpperCase()} ${path.length > 1 ? path.replace(/\/$/, '') : path}`,
-    ),
+    Object.entries(methods).map(([method, { security }]) => {
+      const route = `${method.toUpperCase()} ${path.length > 1 ? path.replace(/\/$/, '') : path}`;
+      return [route, security.length === 0] as const;
+    }),
   );
-  expect(served.filter((route) => MATRIX[route] === undefined)).toEqual([]);
-  expect(served.length).toBeGreaterThan(20);
+  const lines = routes.map((route) => [route, LINES[route]?.[0] === 'public']);
+  expect(Object.fromEntries(served)).toEqual(Object.fromEntries(lines));
+});
+
+it.each(EXCEPTIONS)('has cells for the exception that $reason', ({ routes: pattern, callers }) => {
+  expect(routes.some((route) => pattern.test(route))).toBe(true);
+  expect(CALLERS.some(callers)).toBe(true);
 });
