@@ -23,17 +23,22 @@ export interface Caller {
 const MAKER_ROLES = ['creator', 'member'];
 const applications = ['no rules', 'a rule for it', 'rules for all else'] as const;
 
+function withApplications(owner: string, rest: Pick<Caller, 'roles' | 'standing'>): Caller[] {
+  const ofOwner = applications.map((application) => {
+    return { title: `the application of ${owner} with ${application}`, application, ...rest };
+  });
+  return [{ title: owner, ...rest }, ...ofOwner];
+}
+
 export const CALLERS: readonly Caller[] = [
   { title: 'anonymous', roles: null, standing: 'E' },
   { title: 'a disabled user', roles: null, standing: 'E' },
   { title: 'a revoked token', roles: null, standing: 'A' },
   ...ROLE_NAMES.map((role): Caller => ({ title: role, roles: [role], standing: 'B' })),
   ...ROLE_NAMES.map((role): Caller => ({ title: `${role} elsewhere`, roles: [role], standing: 'E' })),
-  { title: 'the maker', roles: MAKER_ROLES, standing: 'A' },
-  ...applications.map((application): Caller => {
-    const title = `the maker's application with ${application}`;
-    return { title, roles: MAKER_ROLES, standing: 'A', application };
-  }),
+  ...withApplications('the maker', { roles: MAKER_ROLES, standing: 'A' }),
+  // What stops the applications of one who may do all is their rules alone.
+  ...withApplications('one of all roles', { roles: ROLE_NAMES, standing: 'B' }),
 ];
 
 interface Exception {
@@ -101,10 +106,11 @@ export interface Tokens {
 /** Every caller's token. A password is hashed once a user: the other project's token comes of the first. */
 export async function makeTokens(coffer: StartedCoffer): Promise<Tokens> {
   const tokens = new Map<string, string>();
-  const [admin, maker, ended, ...people] = await Promise.all([
+  const [admin, maker, mighty, ended, ...people] = await Promise.all([
     coffer.person(['admin'], 'elsewhere'),
     coffer.person(MAKER_ROLES, 'owners'),
-    coffer.person([...ROLE_NAMES], 'owners'),
+    coffer.person(ROLE_NAMES, 'owners'),
+    coffer.person(ROLE_NAMES, 'owners'),
     ...ROLE_NAMES.map(async (role) => await coffer.person([role], 'owners')),
   ]);
   const { roles } = (await admin.client.get('/identity/v3/roles')).json;
@@ -116,8 +122,13 @@ export async function makeTokens(coffer: StartedCoffer): Promise<Tokens> {
     tokens.set(role, person.token);
     tokens.set(`${role} elsewhere`, await rescope(coffer, person.token, admin.projectId));
   }
-  tokens.set('the maker', maker.token);
-  await addApplications(coffer, maker, tokens);
+  for (const [title, owner] of [
+    ['the maker', maker],
+    ['one of all roles', mighty],
+  ] as const) {
+    tokens.set(title, owner.token);
+    await addApplications(coffer, title, owner, tokens);
+  }
 
   const revoked = await coffer.logIn(maker.name, maker.password, 'owners');
   const leaving = rawClient(coffer.url, revoked);
@@ -129,7 +140,7 @@ export async function makeTokens(coffer: StartedCoffer): Promise<Tokens> {
   expect(disabled.status, disabled.text).toBe(200);
   tokens.set('a disabled user', ended.token);
   const of: Tokens['of'] = ({ title, application }, method) =>
-    tokens.get(application === undefined ? title : `${application} ${method}`);
+    tokens.get(application === undefined ? title : `${title} ${method}`);
   return { maker, of };
 }
 
@@ -150,14 +161,18 @@ function ruleFor(method: string, path: string): object {
 /** One credential for all routes of a method, and one for every method and service but those. */
 async function addApplications(
   coffer: StartedCoffer,
-  maker: Person,
+  owner: string,
+  person: Person,
   tokens: Map<string, string>,
 ): Promise<void> {
-  const add = async (title: string, fields: object): Promise<void> => {
-    const { id, secret }: MadeCredential = await makeCredential(maker, fields);
+  const add = async (method: string, application: Caller['application'], fields: object): Promise<void> => {
+    const { id, secret }: MadeCredential = await makeCredential(person, fields);
     const reply = await logInWith(coffer, { id, secret });
     expect(reply.status, reply.text).toBe(201);
-    tokens.set(title, String(reply.headers['x-subject-token']));
+    tokens.set(
+      `the application of ${owner} with ${application} ${method}`,
+      String(reply.headers['x-subject-token']),
+    );
   };
   for (const method of METHODS) {
     const routes = Object.keys(LINES).map((route) => route.split(' ') as [string, string]);
@@ -170,8 +185,8 @@ async function addApplications(
       { service: 'key-manager', method, path: '/identity/**' },
       { service: 'identity', method, path: '/v1/**' },
     ];
-    await add(`no rules ${method}`, {});
-    await add(`a rule for it ${method}`, { access_rules: matching });
-    await add(`rules for all else ${method}`, { access_rules: [...others, ...near] });
+    await add(method, 'no rules', {});
+    await add(method, 'a rule for it', { access_rules: matching });
+    await add(method, 'rules for all else', { access_rules: [...others, ...near] });
   }
 }
