@@ -181,51 +181,49 @@ describe('a sealed row', () => {
 });
 
 describe('a table with two layouts', () => {
-  const second: Layout = {
-    number: 2,
-    migration: 2,
-    columns: [...LAYOUTS.roles[0]!.columns, ['motto', 'text']],
-  };
-  const layouts = LAYOUTS.roles as Layout[];
+  const [first, second] = LAYOUTS.users as readonly [Layout, Layout];
+  const added = second.columns.filter(([name]) => !first.columns.some(([known]) => known === name));
+  const [newColumn] = added[0]!;
   const key = Buffer.alloc(32, 0x55);
-  const sealed = (finishedMigration: number, row: object): SealedRows['roles'] =>
-    sealRowWith(key, { ...keys, finishedMigration }, 'roles', row as NewRow<'roles'>);
+  const [user] = fc.sample(arbitraryRow('users', new Set()), { numRuns: 1, seed: 1 });
+  const without: object = { ...user, ...Object.fromEntries(added.map(([name]) => [name, null])) };
+  const sealed = (finishedMigration: number, row: object): SealedRows['users'] =>
+    sealRowWith(key, { ...keys, finishedMigration }, 'users', row as NewRow<'users'>);
   const verify = (row: object): void =>
-    verifyRow(key, keys.installationId, 'roles', row as SealedRows['roles']);
-
-  beforeAll(() => void layouts.push(second));
-  afterAll(() => void layouts.pop());
+    verifyRow(key, keys.installationId, 'users', row as SealedRows['users']);
+  const value = Buffer.from('x');
 
   it('writes the younger one only once its migration is finished', () => {
-    expect(layoutToWrite(layouts, 1).number).toBe(1);
-    expect(layoutToWrite(layouts, 2).number).toBe(2);
-    expect(layoutToWrite(layouts, 3).number).toBe(2);
-    expect(layoutToWrite(layouts, 0).number).toBe(1);
-    expect(sealed(1, { ...role(), motto: null }).seal[2]).toBe(1);
-    expect(sealed(2, { ...role(), motto: 'x' }).seal[2]).toBe(2);
+    expect(layoutToWrite(LAYOUTS.users, second.migration - 1).number).toBe(1);
+    expect(layoutToWrite(LAYOUTS.users, second.migration).number).toBe(2);
+    expect(layoutToWrite(LAYOUTS.users, second.migration + 1).number).toBe(2);
+    expect(layoutToWrite(LAYOUTS.users, 0).number).toBe(1);
+    expect(sealed(1, without).seal[2]).toBe(1);
+    expect(sealed(second.migration, { ...without, [newColumn]: value }).seal[2]).toBe(2);
   });
 
   it('reads both', () => {
-    verify(sealed(1, { ...role(), motto: null }));
-    verify(sealed(2, { ...role(), motto: 'x' }));
-    verify(sealed(2, { ...role(), motto: null }));
+    verify(sealed(1, without));
+    verify(sealed(second.migration, { ...without, [newColumn]: value }));
+    verify(sealed(second.migration, without));
   });
 
   it('refuses a value in a column outside the layout of the row', () => {
-    const row = sealed(1, { ...role(), motto: null });
-    expect(() => verify({ ...row, motto: 'forged' })).toThrow('Integrity Violation');
-    expect(() => verify({ ...row, motto: '' })).toThrow('Integrity Violation');
-    expect(() => verify({ ...row, motto: undefined })).toThrow('Integrity Violation');
+    const row = sealed(1, without);
+    for (const forged of [value, Buffer.alloc(0), undefined]) {
+      expect(() => verify({ ...row, [newColumn]: forged })).toThrow('Integrity Violation');
+    }
   });
 
   it('refuses a row whose seal is said to be of the other layout', () => {
-    const row = sealed(2, { ...role(), motto: null });
+    const row = sealed(second.migration, without);
     row.seal[2] = 1;
     expect(() => verify(row)).toThrow('Integrity Violation');
   });
 
   it('selects the columns of all layouts, each once, with the seal', () => {
-    expect(sealedColumns('roles')).toEqual([...second.columns.map(([name]) => name), 'seal']);
+    const names = LAYOUTS.users.flatMap(({ columns }) => columns.map(([name]) => name));
+    expect(sealedColumns('users')).toEqual([...new Set(names), 'seal']);
   });
 });
 
