@@ -19,7 +19,7 @@ const store = async (body: object): Promise<string> =>
 const put = async (ref: string, body: string, type?: string, encoding?: string) =>
   await demo.put(ref, body, { headers: { 'content-type': type, 'content-encoding': encoding } });
 
-/** The steps of the contract's §12 that are about discovery and secrets, by their numbers there. */
+/** The steps of the contract's §12, by their numbers there. */
 describe('the conformance script', () => {
   it('1–4: finds the versions, refuses an unknown one, and asks for a token', async () => {
     const root = await stranger.get('/', { headers: { accept: 'application/json' } });
@@ -137,6 +137,36 @@ describe('the conformance script', () => {
     expect((await demo.delete(`${last}?force=true`, { version: '1.2' })).status).toBe(204);
   });
 
+  it('27–28: fills containers by the rules of their type', async () => {
+    const ref = await store({});
+    const half = { type: 'rsa', secret_refs: [{ name: 'public_key', secret_ref: ref }] };
+    const refused = await demo.post('/v1/containers', half);
+    expect([refused.status, refused.json.description]).toEqual([
+      400,
+      expect.stringContaining('minimum required reference names'),
+    ]);
+    const made = await demo.post('/v1/containers', { type: 'generic', secret_refs: [] });
+    const slots = `${new URL(made.json.container_ref).pathname}/secrets`;
+    const slot = { name: 'one', secret_ref: ref };
+    expect((await demo.post(slots, slot)).status).toBe(201);
+    expect((await demo.post(slots, slot)).status).toBe(409);
+    expect((await demo.delete(slots, { body: slot })).status).toBe(204);
+    expect((await demo.delete(slots, { body: slot })).status).toBe(404);
+  });
+
+  it('29–30: takes no reference of another service or project, and keeps consumers', async () => {
+    const container = async (secret_ref: string) =>
+      await demo.post('/v1/containers', { type: 'generic', secret_refs: [{ name: 'one', secret_ref }] });
+    const ref = await store({});
+    expect((await container(`https://elsewhere.example${new URL(ref).pathname}`)).status).toBe(400);
+    const { client: other } = await coffer.person(['creator', 'member'], 'neighbours');
+    expect((await container((await other.post('/v1/secrets', {})).json.secret_ref)).status).toBe(404);
+    const consumers = `${new URL((await container(ref)).json.container_ref).pathname}/consumers`;
+    const body = { name: 'lbaas', URL: 'lbaas://region/lb/1' };
+    expect((await demo.post(consumers, body)).status).toBe(200);
+    expect((await demo.delete(consumers, { body })).status).toBe(200);
+  });
+
   it('31–34: makes keys and pairs, and shows an order to its project alone', async () => {
     const order = async (type: string, meta: object) => {
       const made = await demo.post('/v1/orders/', { type, meta });
@@ -160,6 +190,25 @@ describe('the conformance script', () => {
     expect([box.type, box.secret_refs.length]).toEqual(['rsa', 2]);
     const { client: other } = await coffer.person(['admin'], 'other');
     expect((await other.get(key.order_ref)).status).toBe(404);
+  });
+
+  it('35–36: holds a project to its quota, and has one secret store', async () => {
+    const limited = await coffer.person(['creator'], 'limited');
+    const all = { secrets: -1, orders: -1, containers: -1, consumers: -1, cas: -1 };
+    expect((await limited.client.get('/v1/quotas')).json).toEqual({ quotas: all });
+    const { client: administrator } = await coffer.person(['key-manager:service-admin'], 'service');
+    const path = `/v1/project-quotas/${limited.projectId}`;
+    expect((await administrator.put(path, { project_quotas: { secrets: 0 } })).status).toBe(204);
+    const refused = await limited.client.post('/v1/secrets', {});
+    expect([refused.status, refused.json.description]).toEqual([
+      403,
+      'Secret creation issue seen - Creation not allowed because a quota has been reached.',
+    ]);
+    const stores = await demo.get('/v1/secret-stores');
+    expect([stores.status, stores.json.description]).toEqual([
+      404,
+      'Not Found. Multiple backends support is not enabled in service configuration.',
+    ]);
   });
 
   it('37–38: keeps projects apart, whatever the query says', async () => {
