@@ -83,3 +83,9 @@ export async function openListed<T extends SealedTable>(
     } else throw reason;
   });
 }
+
+/** The project of the token. The edge and the policy refuse one without before this is reached. */
+export function requireProject({ actor }: Caller): string {
+  if (actor.projectId === null) throw new CofferError('forbidden', '');
+  return actor.projectId;
+}

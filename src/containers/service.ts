@@ -8,7 +8,7 @@ import type { ContainerRow, ProjectRow, SecretRow } from '../db/schema.ts';
 import { deleteRow, insertRow, openRow, sealRow, StaleRow } from '../db/sealed.ts';
 import { CofferError } from '../errors.ts';
 import { parseReference } from '../http/refs.ts';
-import { openListed, operate } from '../operation.ts';
+import { openListed, operate, requireProject } from '../operation.ts';
 import type { Action } from '../policy/actions.ts';
 import type { Caller } from '../policy/actor.ts';
 import type { Target } from '../policy/target.ts';
@@ -256,10 +256,4 @@ export function referenceReader(coffer: Coffer): (reference: string) => string |
 
 function noSecretFor({ name }: WantedSlot): CofferError {
   return new CofferError('not_found', `Secret provided for '${name ?? 'None'}' doesn't exist.`);
-}
-
-/** The edge and the policy refuse a token without a project before this is reached. */
-function requireProject(caller: Caller): string {
-  if (caller.actor.projectId === null) throw new CofferError('forbidden', '');
-  return caller.actor.projectId;
 }

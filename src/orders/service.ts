@@ -6,7 +6,7 @@ import type { Queryable } from '../db/open.ts';
 import type { OrderRow, ProjectRow } from '../db/schema.ts';
 import { deleteRow, insertRow, openRow, sealRow } from '../db/sealed.ts';
 import { CofferError } from '../errors.ts';
-import { openListed, operate } from '../operation.ts';
+import { openListed, operate, requireProject } from '../operation.ts';
 import type { Action } from '../policy/actions.ts';
 import type { Caller } from '../policy/actor.ts';
 import type { Target } from '../policy/target.ts';
@@ -175,10 +175,4 @@ function onOrder(
       projectAccess: true,
     }),
   };
-}
-
-/** The edge and the policy refuse a token without a project before this is reached. */
-function requireProject(caller: Caller): string {
-  if (caller.actor.projectId === null) throw new CofferError('forbidden', '');
-  return caller.actor.projectId;
 }

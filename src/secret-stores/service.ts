@@ -1,7 +1,7 @@
 import type { Coffer } from '../coffer.ts';
 import { CofferError, StoreAway } from '../errors.ts';
 import { storeId } from '../keyring/stores.ts';
-import { operate } from '../operation.ts';
+import { operate, requireProject } from '../operation.ts';
 import type { Caller } from '../policy/actor.ts';
 
 export interface SecretStore {
@@ -108,12 +108,6 @@ async function readStores({ storeKinds, keyring }: Coffer): Promise<SecretStore[
     isDefault: index === 0,
     created,
   }));
-}
-
-/** The edge and the policy refuse a token without a project before this is reached. */
-function requireProject(caller: Caller): string {
-  if (caller.actor.projectId === null) throw new CofferError('forbidden', '');
-  return caller.actor.projectId;
 }
 
 function storeNotFound(): never {

@@ -9,7 +9,7 @@ import type { Queryable } from '../db/open.ts';
 import type { ProjectRow, SecretRow } from '../db/schema.ts';
 import { deleteRow, insertRow, openRow, sealRow, updateRow } from '../db/sealed.ts';
 import { CofferError } from '../errors.ts';
-import { openListed, operate } from '../operation.ts';
+import { openListed, operate, requireProject } from '../operation.ts';
 import type { Action } from '../policy/actions.ts';
 import { can } from '../policy/can.ts';
 import type { Target } from '../policy/target.ts';
@@ -326,10 +326,4 @@ function secretTarget(secret: SecretRow): Target & { id: string } {
     creatorId: secret.creator_id,
     ...aclTarget(secret.acl),
   };
-}
-
-/** The edge and the policy refuse a token without a project before this is reached. */
-function requireProject(caller: Caller): string {
-  if (caller.actor.projectId === null) throw new CofferError('forbidden', '');
-  return caller.actor.projectId;
 }
