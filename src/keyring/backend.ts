@@ -1,10 +1,22 @@
 /**
  * A place that holds master keys and does with KEKs what only they can do: a keyring file in memory, or a
- * hardware module. Whoever writes a third one implements this page and runs
- * `test/harness/exercise-backend.ts` on it.
+ * hardware module. Whoever writes a third one implements this page, adds it to `open-stores.ts`, and has
+ * `test/harness/exercise-backend.ts` try it.
  *
- * Every method may take long and may fail: a backend that is away throws CofferError `unavailable`; one that
- * is given something it did not make, for another context, or altered, throws `integrity_violation`.
+ * - *Bound.* `context` says what a key is and whose (FORMAT.md §1): project, KEK, epoch, installation. It is
+ *   authenticated with the key and need not be stored: under any other one the key does not open. A few
+ *   hundred bytes, chosen by Coffer.
+ * - *Opaque.* What is wrapped goes into a row that others can write to. Its first byte names the format, one
+ *   of the closed list of FORMAT.md §2. Whatever was not made here, for this context and unaltered, throws
+ *   `integrity_violation`, always of the same words.
+ * - *Away.* Every method may take long and may fail, but answers within 2 s: CofferError `unavailable` says
+ *   "not now", and never that a key is damaged. Coffer calls again by itself and keeps nothing of a call that
+ *   failed; what a lost `createKek` leaves behind is the backend's. It comes back without a restart.
+ * - *Side by side.* Calls come many at once, from one process; other servers use the same master keys.
+ * - *Wiped.* Keys are bytes, borrowed from the caller or given to it as each method says.
+ *
+ * Nothing asks a backend what it can do, and there is no list of capabilities: each does all of this page.
+ * What differs shows by itself, as whether a KEK that is open outlives the absence of its backend.
  */
 export interface CryptoBackend {
   /** The name of the secret store that it is; stands in each KEK's row. */

@@ -1,3 +1,4 @@
+import { rename } from 'node:fs/promises';
 import { afterAll, beforeAll } from 'vitest';
 import { createPkcs11Backend, type Pkcs11Mode } from '../../src/keyring/pkcs11/pkcs11-backend.ts';
 import { exerciseBackend } from '../harness/exercise-backend.ts';
@@ -32,6 +33,11 @@ for (const mode of ['cached', 'strict'] as const) {
       backend,
       stranger,
       otherMasterKeyId: 'mk-2',
+      takeAway: async () => {
+        await rename(hsm.tokens, `${hsm.tokens}.away`);
+        return async () => await rename(`${hsm.tokens}.away`, hsm.tokens);
+      },
+      goesOn: mode === 'cached' ? 'open KEKs' : 'nothing',
       dispose: async () => {
         backend.close();
         stranger.close();

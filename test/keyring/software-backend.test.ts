@@ -1,6 +1,9 @@
 import { randomBytes } from 'node:crypto';
+import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { MasterKeys } from '../../src/keyring/master-keys.ts';
+import { createKeyringFile, type MasterKeys, readKeyringFile } from '../../src/keyring/master-keys.ts';
 import { createSoftwareBackend } from '../../src/keyring/software-backend.ts';
 import { exerciseBackend } from '../harness/exercise-backend.ts';
 
@@ -13,12 +16,31 @@ const masterKeys = (): MasterKeys => ({
   ]),
 });
 
-exerciseBackend('software', async () => ({
-  backend: createSoftwareBackend('software', masterKeys()),
-  stranger: createSoftwareBackend('software', masterKeys()),
-  otherMasterKeyId: 'two',
-  dispose: async () => {},
-}));
+exerciseBackend('software', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'coffer-backend-'));
+  const file = join(folder, 'keys');
+  await createKeyringFile(file, 'one');
+  const line = `key two ${randomBytes(32).toString('hex')}\n`;
+  await writeFile(file, line, { flag: 'a' });
+  const backend = createSoftwareBackend('software', await readKeyringFile(file));
+  const stranger = createSoftwareBackend('software', masterKeys());
+  return {
+    backend,
+    stranger,
+    otherMasterKeyId: 'two',
+    // Its master keys are in memory: the file is read once.
+    takeAway: async () => {
+      await rename(file, `${file}.away`);
+      return async () => await rename(`${file}.away`, file);
+    },
+    goesOn: 'all',
+    dispose: async () => {
+      backend.close();
+      stranger.close();
+      await rm(folder, { recursive: true });
+    },
+  };
+});
 
 describe('the software backend, closed', () => {
   it('has wiped its master keys', () => {
