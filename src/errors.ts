@@ -43,6 +43,14 @@ export class CofferError extends Error {
   }
 }
 
+/** The project was deleted: none of its keys is lent any more. */
+export class ProjectGone extends CofferError {
+  constructor() {
+    super('not_found', 'The project was deleted, and nothing of it can be opened any more.');
+    this.name = 'ProjectGone';
+  }
+}
+
 /** The keys of something are in a store that is away, or that the configuration does not name any more. */
 export class StoreAway extends CofferError {
   constructor(cause?: unknown) {

@@ -3,7 +3,7 @@ import type { Coffer } from './coffer.ts';
 import type { SealedRows, SealedTable } from './db/schema.ts';
 import { StaleRow } from './db/sealed.ts';
 import { openRows } from './db/sealed-list.ts';
-import { CofferError, StoreAway } from './errors.ts';
+import { CofferError, ProjectGone, StoreAway } from './errors.ts';
 import type { Action } from './policy/actions.ts';
 import type { Caller } from './policy/actor.ts';
 import { can } from './policy/can.ts';
@@ -76,6 +76,8 @@ export async function openListed<T extends SealedTable>(
   rows: readonly unknown[],
 ): Promise<SealedRows[T][]> {
   return await openRows(keyring, table, asked, rows, (reason) => {
+    // Its row is on its way out.
+    if (reason instanceof ProjectGone) return;
     if (reason instanceof StoreAway) {
       log.warn({ where: table, requestId }, 'a row was left out: its secret store is away');
     } else if (reason instanceof CofferError && reason.code === 'integrity_violation') {

@@ -10,6 +10,7 @@ import {
   withManagement,
 } from './operator.ts';
 import { chooseFormat, type Fields, type Format, formatList, formatOne, outputFlag } from './output.ts';
+import { shred } from './project-shred.ts';
 import { confirmByName } from './prompt.ts';
 import { installationFlags } from './setting-flags.ts';
 
@@ -137,4 +138,4 @@ function describe({ id, name, enabled, description, created }: ProjectRow): Fiel
   return { id, name, enabled: String(enabled), description, created: created.toISOString() };
 }
 
-export const commands: readonly Command[] = [create, list, show, set, remove];
+export const commands: readonly Command[] = [create, list, show, set, remove, shred];

@@ -2,9 +2,9 @@ import { generateKey, openPayload, sealPayload, wipe } from '../crypto/envelope.
 import { SYSTEM_PROJECT } from '../db/layouts.ts';
 import type { Db, Queryable } from '../db/open.ts';
 import { createRevisionMemory } from '../db/revisions.ts';
-import type { ProjectRow } from '../db/schema.ts';
+import type { KekRow, ProjectRow } from '../db/schema.ts';
 import { type RowKeys, insertRow, openRow, sealRowWith, verifyRow } from '../db/sealed.ts';
-import { CofferError } from '../errors.ts';
+import { CofferError, ProjectGone } from '../errors.ts';
 import { dekContext, type PayloadKind, payloadContext } from './contexts.ts';
 import { destroyKek, type EpochParts, makeEpoch, type OpenEpoch, openEpoch } from './epochs.ts';
 import { KeyCache } from './key-cache.ts';
@@ -305,6 +305,10 @@ export class Keyring implements RowKeys {
     use: (epoch: OpenEpoch) => T | Promise<T>,
   ): Promise<T> {
     const project = await this.findProject(projectId);
+    if (project !== undefined && project.deleted !== null) {
+      this.forgetKeys(projectId);
+      throw new ProjectGone();
+    }
     if (project === undefined || epoch < project.least_epoch || epoch < 1n) throw violated();
     return await this.#borrowEpoch(projectId, epoch, use);
   }
@@ -317,14 +321,19 @@ export class Keyring implements RowKeys {
     return await this.#epochs.borrow(
       `${projectId}/${epoch}`,
       async () =>
-        await openEpoch(
-          this.#epochParts(),
-          await findKek(this.#options.db, projectId, epoch),
-          projectId,
-          epoch,
-        ),
+        await openEpoch(this.#epochParts(), await this.#findKek(projectId, epoch), projectId, epoch),
       use,
     );
+  }
+
+  /** A project that was deleted a moment ago has no keys, and is not what it is remembered as. */
+  async #findKek(projectId: string, epoch: bigint): Promise<KekRow | undefined> {
+    const row = await findKek(this.#options.db, projectId, epoch);
+    if (row !== undefined || projectId === SYSTEM_PROJECT) return row;
+    this.forgetProject(projectId);
+    const project = await this.findProject(projectId);
+    if (project !== undefined && project.deleted !== null) throw new ProjectGone();
+    return undefined;
   }
 
   #epochParts(): EpochParts {

@@ -1,6 +1,6 @@
 import type { Coffer } from '../coffer.ts';
 import { openRow } from '../db/sealed.ts';
-import { CofferError } from '../errors.ts';
+import { CofferError, ProjectGone } from '../errors.ts';
 import { operate } from '../operation.ts';
 import type { Caller } from '../policy/actor.ts';
 import { failed, OPERATION, refusalOf } from './generation.ts';
@@ -107,6 +107,7 @@ async function loadPending(coffer: Coffer, lease: Lease): Promise<OrderWithPassp
   try {
     await openRow(coffer.keyring, 'orders', { id: lease.order_id }, row);
   } catch (error) {
+    if (error instanceof ProjectGone) return undefined;
     if (!(error instanceof CofferError && error.code === 'integrity_violation')) throw error;
     coffer.integrityViolations.count('orders', 'none');
     return undefined;

@@ -1,7 +1,7 @@
 import type { Coffer } from '../coffer.ts';
 import type { OrderRow } from '../db/schema.ts';
 import { deleteRow, openRow, StaleRow } from '../db/sealed.ts';
-import { CofferError } from '../errors.ts';
+import { CofferError, ProjectGone } from '../errors.ts';
 import { forgetTurns } from './lease-queries.ts';
 import { listFinishedOrders } from './queries.ts';
 
@@ -40,7 +40,7 @@ async function purgeOrder(coffer: Coffer, row: OrderRow): Promise<boolean> {
     await deleteRow(coffer.db, 'orders', order);
     return true;
   } catch (error) {
-    if (error instanceof StaleRow) return false;
+    if (error instanceof StaleRow || error instanceof ProjectGone) return false;
     if (!(error instanceof CofferError && error.code === 'integrity_violation')) throw error;
     coffer.integrityViolations.count('orders', 'none');
     return false;

@@ -1,8 +1,8 @@
 import type { Coffer } from '../coffer.ts';
 import { IDENTITY_CHANNEL } from '../db/channels.ts';
-import type { ProjectRow, SealedTable } from '../db/schema.ts';
-import { deleteRow, openRow, StaleRow, updateRow } from '../db/sealed.ts';
-import { CofferError } from '../errors.ts';
+import type { ProjectRow } from '../db/schema.ts';
+import { deleteRow, StaleRow, updateRow } from '../db/sealed.ts';
+import { CofferError, StoreAway } from '../errors.ts';
 import * as queries from './queries.ts';
 
 type Parts = Pick<Coffer, 'db' | 'keyring' | 'clock'>;
@@ -22,8 +22,8 @@ const DELETED_SINCE = 8;
 const ROW_STAYS_SECONDS = 600;
 
 /**
- * Marks a project as deleted. From then on nobody gets or keeps a token for it, nothing is written in it, and
- * its name is free; the job destroys what it has.
+ * Marks a project as deleted. From then on nobody gets or keeps a token for it, nothing is written in it,
+ * none of its keys is lent, and its name is free; the job destroys what it has.
  *
  * @throws CofferError `not_found` for a project that is not there, or is being deleted already.
  */
@@ -41,7 +41,9 @@ export async function deleteProject(coffer: Parts & Pick<Coffer, 'wake'>, projec
     const now = clock.now();
     try {
       await db.transaction(async (tx) => {
-        const changes = { deleted: now, updated: now, name: null, name_key: null };
+        // No epoch counts any more: what is under way inserts and moves nothing under an old one.
+        const least_epoch = project.active_epoch + 1n;
+        const changes = { deleted: now, updated: now, name: null, name_key: null, least_epoch };
         await updateRow(tx, keyring, 'projects', project, changes);
         await tx.query({ text: `NOTIFY ${IDENTITY_CHANNEL}` });
       });
@@ -63,12 +65,10 @@ export interface ProjectDeletionOptions {
   rowStaysSeconds?: number;
 }
 
-type Deletion = Pick<Coffer, 'db' | 'keyring' | 'log' | 'integrityViolations'> & ProjectDeletionOptions;
+export type Deletion = Pick<Coffer, 'db' | 'keyring' | 'log' | 'integrityViolations'> &
+  ProjectDeletionOptions;
 
-/**
- * One batch of the work on each project that is being deleted: first its rows, then the roles in it, then its
- * keys, at last its own row. Each batch leaves less; nothing is remembered between two.
- */
+/** One batch of the work on each project that is being deleted. */
 export function createProjectDeletion(
   coffer: Omit<Deletion, keyof ProjectDeletionOptions>,
   options: ProjectDeletionOptions,
@@ -77,28 +77,62 @@ export function createProjectDeletion(
   const deletion = { db, keyring, log, integrityViolations, ...options };
   return async (signal) => {
     let outcome: 'more' | 'done' = 'done';
+    let away: StoreAway | undefined;
     let after = '';
     for (;;) {
       const ids = await queries.listDeletedProjects(db, after, PROJECTS_AT_ONCE);
       for (const id of ids) {
         if (signal.aborted) return outcome;
-        if ((await work(deletion, id)) === 'more') outcome = 'more';
+        try {
+          if ((await advanceDeletion(deletion, id)) === 'more') outcome = 'more';
+        } catch (error) {
+          if (!(error instanceof StoreAway)) throw error;
+          away = error;
+        }
       }
       const last = ids.at(-1);
-      if (last === undefined || ids.length < PROJECTS_AT_ONCE) return outcome;
+      if (last === undefined || ids.length < PROJECTS_AT_ONCE) break;
       after = last;
     }
+    if (away !== undefined && outcome === 'done') throw away;
+    return outcome;
   };
 }
 
-async function work(deletion: Deletion, projectId: string): Promise<'more' | 'done'> {
+/**
+ * One batch of the work on a project that is being deleted: first its keys, so that nothing of it opens
+ * again, then its rows and the roles in it, at last its own row. Each batch leaves less; nothing is
+ * remembered between two.
+ *
+ * @throws StoreAway when nothing is left but keys in a store that is.
+ */
+export async function advanceDeletion(deletion: Deletion, projectId: string): Promise<'more' | 'done'> {
   const project = await findMarked(deletion, projectId);
   if (project === undefined) return 'done';
+  const away = await destroyKeys(deletion, projectId);
   for (const table of queries.TABLES_OF_PROJECTS) {
-    if ((await deleteBatch(deletion, table, projectId)) === 'more') return 'more';
+    if ((await queries.deleteRowsOf(deletion.db, table, projectId, ROWS_AT_ONCE)) > 0) return 'more';
   }
   if ((await deletion.removeRoles(projectId)) === 'more') return 'more';
+  if (away !== undefined) throw away;
   return await finish(deletion, project);
+}
+
+/** A store that is away keeps its part: the rows of the keys stay until it is back, and name them. */
+async function destroyKeys(
+  { db, keyring, log }: Deletion,
+  projectId: string,
+): Promise<StoreAway | undefined> {
+  try {
+    await keyring.destroyKeks(projectId);
+  } catch (error) {
+    if (error instanceof StoreAway) return error;
+    throw error;
+  }
+  const keks = await queries.deleteKeks(db, projectId);
+  keyring.forgetKeys(projectId);
+  if (keks > 0) log.info({ project: projectId, keks }, 'the keys of a deleted project were destroyed');
+  return undefined;
 }
 
 /** The mark counts in a row that verifies: otherwise the database could have any project destroyed by us. */
@@ -117,46 +151,17 @@ async function findMarked(
   }
 }
 
-/** Rows that do not verify go too: their project is going. They are counted. */
-async function deleteBatch(
-  { db, keyring, integrityViolations }: Deletion,
-  table: SealedTable,
-  projectId: string,
-): Promise<'more' | 'done'> {
-  const rows = await queries.listRowsOf(db, table, projectId, ROWS_AT_ONCE);
-  if (rows.length === 0) return 'done';
-  const opened = await Promise.allSettled(
-    rows.map(async (row) => await openRow(keyring, table, { project_id: projectId }, row)),
-  );
-  for (const outcome of opened) {
-    if (outcome.status === 'fulfilled') continue;
-    // Whose store is away cannot be verified either.
-    if (!(outcome.reason instanceof CofferError)) throw outcome.reason;
-    if (isViolation(outcome.reason)) integrityViolations.count(table, PROJECT_DELETION);
-  }
-  await queries.deleteRowsOf(
-    db,
-    table,
-    projectId,
-    rows.map(({ place }) => place),
-  );
-  return 'more';
-}
-
 async function finish(deletion: Deletion, project: ProjectRow): Promise<'more' | 'done'> {
-  const { db, keyring, log, rowStaysSeconds = ROW_STAYS_SECONDS } = deletion;
-  await keyring.destroyKeks(project.id);
-  const outcome = await db.transaction(async (tx) => {
+  const { db, log, rowStaysSeconds = ROW_STAYS_SECONDS } = deletion;
+  return await db.transaction(async (tx) => {
     const state = await queries.lockDeletedProject(tx, project, rowStaysSeconds);
     if (state === undefined || !state.isEmpty) return 'more';
     await queries.deleteBookkeeping(tx, project.id);
-    const keks = await queries.deleteKeks(tx, project.id);
-    if (keks > 0) log.info({ project: project.id, keks }, 'the keys of a deleted project were destroyed');
-    if (state.isOver) await deleteRow(tx, 'projects', project);
+    if (!state.isOver) return 'done';
+    await deleteRow(tx, 'projects', project);
+    log.info({ project: project.id }, 'nothing is left of a deleted project');
     return 'done';
   });
-  if (outcome === 'done') keyring.forgetKeys(project.id);
-  return outcome;
 }
 
 function isViolation(error: unknown): boolean {

@@ -1,6 +1,6 @@
-import { LAYOUTS, sealedColumns } from '../db/layouts.ts';
+import { LAYOUTS } from '../db/layouts.ts';
 import type { Db, Queryable } from '../db/open.ts';
-import type { ProjectRow, SealedRows, SealedTable } from '../db/schema.ts';
+import type { ProjectRow, SealedTable } from '../db/schema.ts';
 
 /** The sealed tables whose rows are some project's, without its keys: those go last. */
 export const TABLES_OF_PROJECTS = (Object.keys(LAYOUTS) as SealedTable[]).filter(
@@ -18,37 +18,34 @@ export async function listDeletedProjects(db: Db, after: string, limit: number):
   return rows.map(({ id }) => id);
 }
 
-/** A row and where it lies: an id may have been altered, to stand in many rows or in none. */
-export type Placed<R> = R & { place: string };
-
-/** A few rows of a project, unverified. */
-export async function listRowsOf<T extends SealedTable>(
-  db: Db,
-  table: T,
-  projectId: string,
-  limit: number,
-): Promise<Placed<SealedRows[T]>[]> {
-  const { rows } = await db.query<Placed<SealedRows[T]>>({
-    name: `rows-of-project-${table}`,
-    text: `SELECT ctid::text AS place, ${sealedColumns(table).join(', ')} FROM ${table}
-      WHERE project_id = $1 LIMIT $2`,
-    values: [projectId, limit],
-  });
-  return rows;
-}
-
-/** Deletes rows of a project, whatever is in them; one that was written meanwhile has moved, and is left. */
+/**
+ * Deletes some rows of a project, whatever is in them: found by their places, because an id may have been
+ * altered, to stand in many rows or in none. Gives the number of those that went.
+ */
 export async function deleteRowsOf(
   db: Db,
   table: SealedTable,
   projectId: string,
-  places: readonly string[],
-): Promise<void> {
-  await db.query({
+  limit: number,
+): Promise<number> {
+  const { rowCount } = await db.query({
     name: `delete-rows-of-project-${table}`,
-    text: `DELETE FROM ${table} WHERE project_id = $1 AND ctid = ANY ($2::tid[])`,
-    values: [projectId, places],
+    text: `DELETE FROM ${table} WHERE project_id = $1
+      AND ctid = ANY (ARRAY(SELECT ctid FROM ${table} WHERE project_id = $1 LIMIT $2))`,
+    values: [projectId, limit],
   });
+  return rowCount ?? 0;
+}
+
+/** How many rows a project has, without its keys. */
+export async function countRowsOf(db: Db, projectId: string): Promise<number> {
+  const counts = TABLES_OF_PROJECTS.map((table) => `(SELECT count(*) FROM ${table} WHERE project_id = $1)`);
+  const { rows } = await db.query<{ rows: bigint }>({
+    name: 'count-rows-of-project',
+    text: `SELECT ${counts.join(' + ')} AS rows`,
+    values: [projectId],
+  });
+  return Number(rows[0]?.rows ?? 0n);
 }
 
 const ANY_ROW = TABLES_OF_PROJECTS.map((table) => `EXISTS (SELECT FROM ${table} WHERE project_id = $1)`).join(
@@ -78,6 +75,20 @@ export async function lockDeletedProject(
     values: [project.id],
   });
   return { isEmpty: rows[0]?.left === false, isOver: locked[0].over };
+}
+
+/** The master keys that a project's keys are wrapped under, as the database says it. */
+export async function listMasterKeysOf(
+  db: Db,
+  projectId: string,
+): Promise<{ store: string; master_key_id: string; keks: bigint }[]> {
+  const { rows } = await db.query<{ store: string; master_key_id: string; keks: bigint }>({
+    name: 'master-keys-of-project',
+    text: `SELECT store, master_key_id, count(*) AS keks FROM keks WHERE project_id = $1
+      GROUP BY store, master_key_id ORDER BY store, master_key_id`,
+    values: [projectId],
+  });
+  return rows;
 }
 
 /** Unsealed bookkeeping of a project, which nobody writes any more once its rows are gone. */

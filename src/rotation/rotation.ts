@@ -74,7 +74,7 @@ export async function continueRotation(
   if (rotation === undefined) return undefined;
   const { project_id: id, below } = rotation;
   const project = await readProject(parts, id);
-  if (project === undefined) {
+  if (project === undefined || project.deleted !== null) {
     await queries.deleteRotation(parts.db, id, below);
     return { projectId: id, state: 'done' };
   }

@@ -1,7 +1,7 @@
 import type { Coffer } from '../coffer.ts';
 import { openRow, StaleRow } from '../db/sealed.ts';
 import type { SecretRow } from '../db/schema.ts';
-import { CofferError } from '../errors.ts';
+import { CofferError, ProjectGone } from '../errors.ts';
 import { type EndedSecret, listEndedSecrets } from './queries.ts';
 import { removeSecret } from './service.ts';
 
@@ -38,7 +38,7 @@ async function purgeSecret(coffer: Coffer, row: SecretRow): Promise<boolean> {
     await coffer.db.transaction(async (tx) => await removeSecret(tx, secret));
     return true;
   } catch (error) {
-    if (error instanceof StaleRow) return false;
+    if (error instanceof StaleRow || error instanceof ProjectGone) return false;
     if (!(error instanceof CofferError && error.code === 'integrity_violation')) throw error;
     coffer.integrityViolations.count('secrets', 'none');
     return false;

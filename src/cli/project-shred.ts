@@ -1,0 +1,101 @@
+import type { ProjectRow } from '../db/schema.ts';
+import type { Management } from '../identity/management/management.ts';
+import type { Shredding } from '../projects/shredding.ts';
+import { type Command, type CommandContext } from './command.ts';
+import { exitCodes } from './exit-codes.ts';
+import { confirmationFlags, oneName, resolveProject, withManagement } from './operator.ts';
+import { createProgress } from './progress.ts';
+import { confirmByName } from './prompt.ts';
+
+/** Deletes a project, its keys before all else, and says what backups still open with. */
+export const shred: Command = {
+  name: 'project shred',
+  summary:
+    'Destroy every key of a project at once, then all that is in it, and say what backups still open with. There is no way back.',
+  usage: 'NAME [--yes] [flags]',
+  example: 'coffer project shred shop',
+  flags: confirmationFlags,
+  run: async (context) => {
+    const name = oneName(context, 'project shred');
+    const what = `This destroys the keys of the project ${name}, and every secret, container and order in it`;
+    if (!(await confirmByName(context, name, what))) return exitCodes.usage;
+    return await withManagement(context, async (management) => {
+      const project = await resolveAny(management, name);
+      const progress = createProgress(context, 'deleting rows');
+      const stop = new AbortController();
+      const onSignal = (): void => stop.abort();
+      process.once('SIGINT', onSignal).once('SIGTERM', onSignal);
+      try {
+        const shredding = await runShredding(management, project, {
+          signal: stop.signal,
+          onProgress: (done, total) => progress.show(done, total),
+        });
+        progress.end();
+        return report(context, name, project, shredding);
+      } finally {
+        progress.end();
+        process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
+      }
+    });
+  },
+};
+
+async function runShredding(
+  management: Management,
+  project: ProjectRow,
+  watch: { signal: AbortSignal; onProgress: (done: number, total: number) => void },
+): Promise<Shredding> {
+  const { deleteProject } = await import('../identity/management/projects.ts');
+  const { removeRolesIn } = await import('../identity/project-roles.ts');
+  const { deleteProject: begin } = await import('../projects/deletion.ts');
+  const { shredProject } = await import('../projects/shredding.ts');
+  const { pino } = await import('pino');
+  const integrityViolations = { count: () => management.leaveOut('projects') };
+  const parts = {
+    ...management,
+    log: pino({ level: 'silent' }),
+    integrityViolations,
+    removeRoles: async (projectId: string) => await removeRolesIn(management, projectId),
+  };
+  const destroy = async (id: string): Promise<void> => await begin({ ...management, wake: () => {} }, id);
+  return await shredProject(parts, project.id, {
+    ...watch,
+    // One of an outside Keystone has no roles here, and nobody who administers from it.
+    mark: async () =>
+      project.origin === 'local'
+        ? await deleteProject(management, project.id, destroy)
+        : await destroy(project.id),
+  });
+}
+
+/** Also, by its id, one that another Keystone knows, or whose deletion was begun. */
+async function resolveAny(management: Management, text: string): Promise<ProjectRow> {
+  const { keyring } = management;
+  return (await keyring.findProject(text)) ?? (await resolveProject(management, text));
+}
+
+function report(
+  { stdout, stderr }: CommandContext,
+  name: string,
+  { id }: ProjectRow,
+  { outcome, rows, keks, masterKeys }: Shredding,
+): number {
+  if (outcome === undefined) {
+    stderr.write(
+      `Cut off: nothing of it opens any more. The servers do the rest, or: coffer project shred ${id}\n`,
+    );
+    return exitCodes.internal;
+  }
+  stdout.write(`Shredded the project ${name} (${id}): ${keks} keys and ${rows} rows are destroyed.\n`);
+  stderr.write(
+    'Servers that run refuse what they had open within 5 s. ' +
+      'A backup of the database made before still has its rows and its wrapped keys, and opens with the master key of that time.\n',
+  );
+  for (const { store, masterKeyId } of masterKeys) {
+    stderr.write(`  ${masterKeyId} in the store ${store}\n`);
+  }
+  stderr.write(
+    'Only the end of that master key, and of every copy of it, ends that: coffer master-key rotate, then coffer master-key retire.\n',
+  );
+  return exitCodes.done;
+}

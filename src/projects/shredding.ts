@@ -1,0 +1,61 @@
+import type { Coffer } from '../coffer.ts';
+import { CofferError } from '../errors.ts';
+import { advanceDeletion, type Deletion, deleteProject } from './deletion.ts';
+import * as queries from './queries.ts';
+
+/** Which master keys a copy of a project's rows opens with. */
+export interface MasterKeyName {
+  store: string;
+  masterKeyId: string;
+}
+
+export interface Shredding {
+  /** Undefined when it was cut off: the servers go on with it. */
+  outcome: 'done' | undefined;
+  rows: number;
+  keks: number;
+  /** Of the keys that were destroyed; none where those went before. */
+  masterKeys: readonly MasterKeyName[];
+}
+
+type Parts = Deletion & Pick<Coffer, 'clock'>;
+
+/**
+ * Deletes a project, or goes on with it, and stays until nothing of it is left but its empty row. `mark` is
+ * called for one that is not marked as deleted yet; its keys go before anything else.
+ *
+ * @throws CofferError `not_found` for a project that is not there; StoreAway while keys are in a store that
+ *   is.
+ */
+export async function shredProject(
+  parts: Parts,
+  projectId: string,
+  {
+    mark = async () => await deleteProject({ ...parts, wake: () => {} }, projectId),
+    signal,
+    onProgress,
+  }: {
+    mark?: () => Promise<void>;
+    signal: AbortSignal;
+    onProgress: (done: number, total: number) => void;
+  },
+): Promise<Shredding> {
+  const { db, keyring } = parts;
+  keyring.forgetProject(projectId);
+  const project = await keyring.findProject(projectId);
+  if (project === undefined || project.origin === 'system') {
+    throw new CofferError('not_found', 'There is no such project.');
+  }
+  if (project.deleted === null) await mark();
+  const keys = await queries.listMasterKeysOf(db, projectId);
+  const total = await queries.countRowsOf(db, projectId);
+  const masterKeys = keys.map(({ store, master_key_id }) => ({ store, masterKeyId: master_key_id }));
+  const keks = keys.reduce((sum, { keks: count }) => sum + Number(count), 0);
+  onProgress(0, total);
+  for (let outcome: 'more' | 'done' = 'more'; outcome === 'more'; ) {
+    if (signal.aborted) return { outcome: undefined, rows: 0, keks, masterKeys };
+    outcome = await advanceDeletion(parts, projectId);
+    onProgress(total - (await queries.countRowsOf(db, projectId)), total);
+  }
+  return { outcome: 'done', rows: total, keks, masterKeys };
+}
