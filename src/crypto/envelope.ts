@@ -13,6 +13,7 @@ export const SUITES = {
   rowSeal: 0x03,
   tokenWrappedKey: 0x04,
   tokenKeyReference: 0x05,
+  sharedKeyring: 0x06,
 } as const;
 
 const COMMITMENT_BYTES = 32;
