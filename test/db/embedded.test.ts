@@ -121,6 +121,7 @@ describe('a private PostgreSQL that runs', () => {
       log_parameter_max_length_on_error: '0',
       log_error_verbosity: 'terse',
       jit: 'off',
+      random_page_cost: '1.1',
       TimeZone: 'UTC',
     });
   });
