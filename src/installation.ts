@@ -8,7 +8,8 @@ import { type Db, openDatabase } from './db/open.ts';
 import { CofferError, StoreAway } from './errors.ts';
 import { Keyring } from './keyring/keyring.ts';
 import { hasKeyedRows } from './keyring/queries.ts';
-import { createKeyringFile, nameMasterKey } from './keyring/master-keys.ts';
+import { createKeyringFile } from './keyring/keyring-file.ts';
+import { nameMasterKey } from './keyring/master-keys.ts';
 import { openStores } from './keyring/open-stores.ts';
 import { openToken } from './keyring/pkcs11/open-token.ts';
 import type { TokenLog } from './keyring/pkcs11/token-client.ts';
@@ -131,6 +132,7 @@ async function openConfiguredStores(
   return await openStores(sources, {
     installationFile: path,
     missingKeyId: isNew ? nameMasterKey(new Date()) : undefined,
+    log,
     openToken: (name) => {
       if (pkcs11 === undefined) throw new CofferError('configuration', 'COFFER_PKCS11_MODULE is not set.');
       return openToken(name, pkcs11, log);

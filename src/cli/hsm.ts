@@ -33,8 +33,8 @@ const init: Command = {
     const { config } = loadSettings(context);
     const token = requireToken(config);
     await withToken(context, config, async (client) => {
-      await client.call('makeMasterKey', { label: token.masterKey });
-      await client.call('check', { masterKey: token.masterKey });
+      const { makeMasterKey } = await import('../keyring/pkcs11/pkcs11-backend.ts');
+      await makeMasterKey(client, token.masterKey);
     });
     await makeInstallationFile(context, config.installationFile);
     context.stderr.write(`The token '${token.tokenLabel}' has the master key '${token.masterKey}'.\n`);
@@ -139,7 +139,7 @@ function requireToken({ pkcs11 }: Config): NonNullable<Config['pkcs11']> {
 /** The id of the installation is bound into every key, and no token keeps it. */
 async function makeInstallationFile({ stderr }: CommandContext, file: string): Promise<void> {
   if (existsSync(file)) return;
-  const { createKeyringFile } = await import('../keyring/master-keys.ts');
+  const { createKeyringFile } = await import('../keyring/keyring-file.ts');
   await createKeyringFile(file, null);
   stderr.write(`Made ${file} with the id of the installation, and no key: keep a copy.\n`);
 }

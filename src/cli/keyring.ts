@@ -21,7 +21,8 @@ const create: Command = {
     if (more.length > 0) throw new UsageError('keyring create: one FILE at most');
     const values = file === undefined ? context.values : { ...context.values, 'keyring-file': file };
     const { config } = loadSettings({ ...context, values });
-    const { createKeyringFile, nameMasterKey } = await import('../keyring/master-keys.ts');
+    const { createKeyringFile } = await import('../keyring/keyring-file.ts');
+    const { nameMasterKey } = await import('../keyring/master-keys.ts');
     const installationId = await readInstallation(context);
     await createKeyringFile(config.keyringFile, nameMasterKey(new Date()), installationId);
     context.stdout.write(
@@ -35,7 +36,7 @@ const create: Command = {
 async function readInstallation(context: CommandContext): Promise<Uint8Array | undefined> {
   const file = stringFlag(context, 'installation-of');
   if (file === undefined) return undefined;
-  const { readInstallationId } = await import('../keyring/master-keys.ts');
+  const { readInstallationId } = await import('../keyring/keyring-file.ts');
   return await readInstallationId(resolve(context.cwd, file));
 }
 

@@ -21,21 +21,63 @@
 export interface CryptoBackend {
   /** The name of the secret store that it is; stands in each KEK's row. */
   readonly store: string;
-  /** The master key that new KEKs are wrapped under. */
+  /** The master key that new KEKs are wrapped under, until a rotation has the database name another. */
   activeMasterKeyId(): string;
   /** Makes a KEK of 256 random bits and wraps it under a master key, bound to `context`. */
   createKek(masterKeyId: string, context: Uint8Array): Promise<{ wrapped: Uint8Array; kek: OpenKek }>;
   /** Opens what `createKek` wrapped for the same master key and context. */
   openKek(masterKeyId: string, wrapped: Uint8Array, context: Uint8Array): Promise<OpenKek>;
   /**
+   * Wraps a KEK that `createKek` made under another master key, and leaves it as it is. Nothing of the KEK
+   * stays open.
+   */
+  rewrapKek(wrapped: Uint8Array, from: MasterKeyUse, to: MasterKeyUse): Promise<Uint8Array>;
+  /**
    * Destroys what is left of a KEK in the backend once its row is gone; where a KEK is only what its row
    * says, that is nothing. One that is destroyed already is no error.
    */
   destroyKek(masterKeyId: string, wrapped: Uint8Array, context: Uint8Array): Promise<void>;
-  /** Resolves while KEKs can be opened. @throws CofferError `unavailable` otherwise. */
-  checkHealth(): Promise<void>;
+  /** The ids of the master keys that it has now. */
+  listMasterKeys(): Promise<readonly string[]>;
+  /**
+   * Makes a master key; it is used once a rotation says so.
+   *
+   * @throws CofferError `conflict` for an id that is taken, `bad_request` for one that is none.
+   */
+  addMasterKey(id: string): Promise<void>;
+  /**
+   * Destroys a master key that no KEK needs. One that is gone already is no error. `activeId` is the one that
+   * new KEKs are wrapped under.
+   */
+  removeMasterKey(id: string, activeId: string): Promise<void>;
+  /**
+   * Reads its master keys again where they are in memory; undefined where there is nothing to read. A key
+   * that is there no more goes when `requireUnneeded` lets it.
+   *
+   * @throws what that throws, or CofferError `configuration`; then nothing has changed.
+   */
+  reload(requireUnneeded: (ids: readonly string[]) => Promise<void>): Promise<KeysReloaded | undefined>;
+  /**
+   * Resolves while KEKs can be opened under a master key, by default the one that it names as active.
+   *
+   * @throws CofferError `unavailable` otherwise.
+   */
+  checkHealth(masterKeyId?: string): Promise<void>;
   /** Wipes what it holds. Open KEKs are closed by their owners. */
   close(): void;
+}
+
+/** A master key, and what a KEK is bound to under it. */
+export interface MasterKeyUse {
+  masterKeyId: string;
+  context: Uint8Array;
+}
+
+/** Ids of master keys, never the keys. */
+export interface KeysReloaded {
+  added: readonly string[];
+  removed: readonly string[];
+  ids: readonly string[];
 }
 
 /** A KEK that is open. Its owner closes it once; after that every call fails. */

@@ -1,6 +1,3 @@
-import { randomBytes } from 'node:crypto';
-import { type FileHandle, link, open, rm } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import { KEY_BYTES, wipe } from '../crypto/envelope.ts';
 import { CofferError } from '../errors.ts';
 
@@ -12,49 +9,12 @@ export interface MasterKeys {
   keys: Map<string, Uint8Array>;
 }
 
-const INSTALLATION_BYTES = 16;
-const FILE_BYTES_MAX = 64 * 1024;
+/** What the lines say: without an active key where an installation's master keys are elsewhere. */
+type Lines = Omit<MasterKeys, 'activeId'> & { activeId: string | undefined };
+
+export const INSTALLATION_BYTES = 16;
 const ID_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
-const ID_RULE = 'a key id is 1 to 64 letters, digits, dots, dashes or underscores';
-
-/**
- * Reads a keyring file, which only its owner may read or write.
- *
- * @throws CofferError `configuration` that names the file, the line and what to do, never the line's content.
- */
-export async function readKeyringFile(path: string): Promise<MasterKeys> {
-  return await readParsed(path, parseKeyring);
-}
-
-async function readParsed<T>(path: string, parse: (path: string, content: Uint8Array) => T): Promise<T> {
-  const file = await open(path, 'r').catch((cause: NodeJS.ErrnoException) => {
-    const why = cause.code === 'ENOENT' ? 'does not exist' : `cannot be read (${cause.code ?? 'unknown'})`;
-    throw refuse(path, `${why}. Make one with: coffer keyring create ${path}`);
-  });
-  const buffer = Buffer.alloc(FILE_BYTES_MAX);
-  try {
-    await requirePrivate(path, file);
-    const { bytesRead } = await file.read(buffer, 0, FILE_BYTES_MAX, 0);
-    if (bytesRead === FILE_BYTES_MAX) throw refuse(path, 'is larger than a keyring can be');
-    return parse(path, buffer.subarray(0, bytesRead));
-  } finally {
-    wipe(buffer);
-    await file.close();
-  }
-}
-
-/** The installation id of a keyring file; its keys are wiped. @throws CofferError `configuration`. */
-export async function readInstallationId(path: string): Promise<Uint8Array> {
-  const { installationId, keys } = await readParsed(path, parseLines);
-  wipe(...keys.values());
-  return installationId;
-}
-
-async function requirePrivate(path: string, file: FileHandle): Promise<void> {
-  const status = await file.stat();
-  if (!status.isFile()) throw refuse(path, 'is not a regular file');
-  if ((status.mode & 0o077) !== 0) throw refuse(path, `can be read by others. Run: chmod 600 ${path}`);
-}
+export const ID_RULE = 'a key id is 1 to 64 letters, digits, dots, dashes or underscores';
 
 /**
  * Parses the lines `installation HEX` and `key ID HEX [active]`; `#` begins a comment. Leaves `content` to
@@ -62,44 +22,45 @@ async function requirePrivate(path: string, file: FileHandle): Promise<void> {
  */
 export function parseKeyring(path: string, content: Uint8Array): MasterKeys {
   const { activeId, ...parsed } = parseLines(path, content);
-  if (activeId === undefined) throw refuse(path, "has no key that is 'active'");
+  if (activeId === undefined) throw refuseKeyring(path, "has no key that is 'active'");
   return { ...parsed, activeId };
 }
 
-/** A file without a key is one of an installation whose master keys are elsewhere. */
-function parseLines(
-  path: string,
-  content: Uint8Array,
-): Omit<MasterKeys, 'activeId'> & { activeId: string | undefined } {
+/** As `parseKeyring`, for lines that need not have a key. */
+export function parseLines(path: string, content: Uint8Array): Lines {
   let installationId: Uint8Array | undefined;
   let activeId: string | undefined;
   const keys = new Map<string, Uint8Array>();
   for (const [index, line] of splitLines(content).entries()) {
-    const bad = (why: string): CofferError => refuse(path, `line ${index + 1}: ${why}`);
+    const bad = (why: string): CofferError => refuseKeyring(path, `line ${index + 1}: ${why}`);
     const [word, first, second, third, ...rest] = splitWords(line);
     if (word === undefined || word[0] === 0x23) continue;
-    const keyword = Buffer.from(word).toString('latin1');
+    const keyword = asText(word);
     if (keyword === 'installation') {
       if (installationId !== undefined || second !== undefined) throw bad('one installation id, once');
       installationId = decodeHex(first, INSTALLATION_BYTES) ?? undefined;
       if (installationId === undefined)
         throw bad('an installation id is 32 hexadecimal digits, not all zero');
     } else if (keyword === 'key') {
-      const id = Buffer.from(first ?? []).toString('latin1');
-      if (!ID_PATTERN.test(id)) throw bad(ID_RULE);
+      const id = asText(first);
+      if (!isMasterKeyId(id)) throw bad(ID_RULE);
       if (keys.has(id)) throw bad('this key id is taken already');
       const key = decodeHex(second, KEY_BYTES);
       if (key === null) throw bad('a key is 64 hexadecimal digits, not all zero');
       keys.set(id, key);
-      const flag = third === undefined ? '' : Buffer.from(third).toString('latin1');
+      const flag = asText(third);
       if (rest.length > 0 || !['', 'active'].includes(flag))
         throw bad("after the key only the word 'active' may stand");
       if (flag === 'active' && activeId !== undefined) throw bad('one key can be active');
       if (flag === 'active') activeId = id;
     } else throw bad("a line begins with 'installation', 'key' or '#'");
   }
-  if (installationId === undefined) throw refuse(path, "has no line 'installation …'");
+  if (installationId === undefined) throw refuseKeyring(path, "has no line 'installation …'");
   return { installationId, activeId, keys };
+}
+
+export function isMasterKeyId(text: string): boolean {
+  return ID_PATTERN.test(text);
 }
 
 /** The day of its making tells a key from the ones that follow it. */
@@ -108,64 +69,60 @@ export function nameMasterKey(now: Date): string {
 }
 
 /**
- * Writes a new keyring with one random master key, or for null none, of a new installation or the one given,
- * mode 0600, and syncs it to the disk. It is there whole or not at all, wherever the process is killed.
- *
- * @throws CofferError `configuration` when the file exists: a keyring is never overwritten; or for an id that
- * is none.
+ * The lines of a keyring; without an active key, those of an installation whose master keys are elsewhere.
+ * The caller wipes them.
  */
-export async function createKeyringFile(
-  path: string,
-  masterKeyId: string | null,
-  installationId: Uint8Array = randomBytes(INSTALLATION_BYTES),
-): Promise<void> {
-  if (masterKeyId !== null && !ID_PATTERN.test(masterKeyId)) throw refuse(path, `cannot be made: ${ID_RULE}`);
-  const unfinished = `${path}.${randomBytes(6).toString('hex')}`;
-  try {
-    await writeKeyring(unfinished, masterKeyId, installationId);
-    // Not a rename: that would overwrite.
-    await link(unfinished, path);
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    const why = code === 'EEXIST' ? 'exists already' : `cannot be made (${code ?? 'unknown'})`;
-    throw refuse(path, `${why}. A keyring is never overwritten`);
-  } finally {
-    await rm(unfinished, { force: true });
-  }
-  const folder = await open(dirname(path), 'r');
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
+export function serializeKeyring({ installationId, activeId, keys }: Lines): Buffer {
+  const head = '# Coffer keyring. Whoever loses it loses every secret; keep a copy away from the database.\n';
+  const installation = encodeHex(installationId);
+  const lines = [...keys].map(([id, key]) => keyLine(id, key, id === activeId));
+  const content = Buffer.concat([
+    Buffer.from(`${head}installation `),
+    installation,
+    Buffer.from('\n'),
+    ...lines,
+  ]);
+  wipe(...lines);
+  return content;
 }
 
-async function writeKeyring(
-  path: string,
-  masterKeyId: string | null,
-  installationId: Uint8Array,
-): Promise<void> {
-  const file = await open(path, 'wx', 0o600);
-  const key = randomBytes(KEY_BYTES);
+/** The lines of a keyring and one more key, which is not the active one. The caller wipes them. */
+export function withKey(content: Uint8Array, id: string, key: Uint8Array): Buffer {
+  const line = keyLine(id, key, false);
+  const end = content.length === 0 || content.at(-1) === 0x0a ? '' : '\n';
+  const changed = Buffer.concat([content, Buffer.from(end), line]);
+  wipe(line);
+  return changed;
+}
+
+/**
+ * The lines of a keyring without a key; `activeId` becomes the active one where the key was. All other lines
+ * stay as they are. The caller wipes them.
+ */
+export function withoutKey(content: Uint8Array, id: string, activeId: string): Buffer {
+  const lines = splitLines(content).map((line) => ({ line, words: splitWords(line) }));
+  const isKey = (words: readonly Uint8Array[], of: string): boolean =>
+    asText(words[0]) === 'key' && asText(words[1]) === of;
+  const kept = lines.filter(({ words }) => !isKey(words, id));
+  const hasActive = kept.some(({ words }) => asText(words[0]) === 'key' && asText(words[3]) === 'active');
+  const space = Buffer.from(' ');
+  const parts = kept.flatMap(({ line, words }, index) => {
+    const end = index === kept.length - 1 ? [] : [Buffer.from('\n')];
+    if (hasActive || !isKey(words, activeId)) return [line, ...end];
+    return [...words.slice(0, 3).flatMap((word) => [word, space]), Buffer.from('active'), ...end];
+  });
+  return Buffer.concat(parts);
+}
+
+function keyLine(id: string, key: Uint8Array, isActive: boolean): Buffer {
   const digits = encodeHex(key);
-  const keyLine =
-    masterKeyId === null ? [] : [Buffer.from(`key ${masterKeyId} `), digits, Buffer.from(' active\n')];
-  const content = Buffer.concat([
-    Buffer.from(
-      '# Coffer keyring. Whoever loses it loses every secret; keep a copy away from the database.\n',
-    ),
-    Buffer.from('installation '),
-    encodeHex(installationId),
-    Buffer.from('\n'),
-    ...keyLine,
-  ]);
-  try {
-    await file.writeFile(content);
-    await file.sync();
-  } finally {
-    wipe(key, digits, content);
-    await file.close();
-  }
+  const line = Buffer.concat([Buffer.from(`key ${id} `), digits, Buffer.from(isActive ? ' active\n' : '\n')]);
+  wipe(digits);
+  return line;
+}
+
+function asText(word: Uint8Array | undefined): string {
+  return Buffer.from(word ?? []).toString('latin1');
 }
 
 function splitLines(content: Uint8Array): Uint8Array[] {
@@ -222,6 +179,6 @@ function encodeHex(value: Uint8Array): Buffer {
   return out;
 }
 
-function refuse(path: string, why: string): CofferError {
+export function refuseKeyring(path: string, why: string): CofferError {
   return new CofferError('configuration', `The keyring ${path} ${why}`);
 }

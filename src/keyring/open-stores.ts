@@ -2,7 +2,15 @@ import { existsSync } from 'node:fs';
 import { wipe } from '../crypto/envelope.ts';
 import { CofferError } from '../errors.ts';
 import type { CryptoBackend } from './backend.ts';
-import { createKeyringFile, type MasterKeys, readInstallationId, readKeyringFile } from './master-keys.ts';
+import {
+  createKeyringFile,
+  keyringFileAt,
+  type KeyringPlace,
+  readInstallationId,
+  readKeyring,
+} from './keyring-file.ts';
+import type { KeyringLog } from './held-master-keys.ts';
+import type { MasterKeys } from './master-keys.ts';
 import { createSoftwareBackend } from './software-backend.ts';
 import { createStores, type Stores } from './stores.ts';
 
@@ -15,6 +23,8 @@ export interface StoreOpening {
   /** Makes the files of other stores that are not there, each with a master key of this id. */
   missingKeyId?: string | undefined;
   openToken: (store: string) => CryptoBackend;
+  /** Hears of master keys that were picked up while others used them already. */
+  log: KeyringLog;
 }
 
 /**
@@ -24,7 +34,7 @@ export interface StoreOpening {
  */
 export async function openStores(
   sources: readonly StoreSource[],
-  { installationFile, missingKeyId, openToken }: StoreOpening,
+  { installationFile, missingKeyId, openToken, log }: StoreOpening,
 ): Promise<{ installationId: Uint8Array; stores: Stores }> {
   const installationId = await readInstallationId(installationFile);
   const backends: CryptoBackend[] = [];
@@ -37,8 +47,9 @@ export async function openStores(
       if (missingKeyId !== undefined && !existsSync(source.file)) {
         await createKeyringFile(source.file, missingKeyId, installationId);
       }
-      const keys = await readKeysOf(installationId, source.file, installationFile);
-      backends.push(createSoftwareBackend(source.name, keys));
+      const place = keyringFileAt(source.file);
+      const keys = await readKeysOf(installationId, place, installationFile);
+      backends.push(createSoftwareBackend(source.name, keys, { place, log }));
     }
     const [first, ...others] = backends;
     if (first === undefined) throw new CofferError('configuration', 'There is no secret store.');
@@ -51,15 +62,15 @@ export async function openStores(
 
 async function readKeysOf(
   installationId: Uint8Array,
-  file: string,
+  place: KeyringPlace,
   installationFile: string,
 ): Promise<MasterKeys> {
-  const masterKeys = await readKeyringFile(file);
+  const masterKeys = await readKeyring(place);
   if (Buffer.compare(masterKeys.installationId, installationId) === 0) return masterKeys;
   wipe(...masterKeys.keys.values());
   throw new CofferError(
     'configuration',
-    `The keyring ${file} is of another installation than ${installationFile}. ` +
+    `The keyring ${place.path} is of another installation than ${installationFile}. ` +
       `Make one of the same with: coffer keyring create FILE --installation-of ${installationFile}`,
   );
 }

@@ -11,7 +11,7 @@ import { openDatabase } from '../../src/db/open.ts';
 import { createPasswordHasher } from '../../src/crypto/password.ts';
 import { createProject, createUser, getProject, getRole } from '../../src/identity/administration.ts';
 import { type Installation, openInstallation } from '../../src/installation.ts';
-import { createKeyringFile } from '../../src/keyring/master-keys.ts';
+import { createKeyringFile } from '../../src/keyring/keyring-file.ts';
 import { fillProject } from './fill.ts';
 
 export interface Servers {

@@ -8,7 +8,7 @@ import {
   type PayloadKind,
   payloadContext,
 } from '../../src/keyring/contexts.ts';
-import { readKeyringFile } from '../../src/keyring/master-keys.ts';
+import { readKeyringFile } from '../../src/keyring/keyring-file.ts';
 import type { CanaryValues } from './canary-values.ts';
 
 interface KekRow {

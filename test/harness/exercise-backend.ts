@@ -4,6 +4,7 @@ import { CofferError } from '../../src/errors.ts';
 import type { CryptoBackend, OpenKek } from '../../src/keyring/backend.ts';
 import { exerciseBinding } from './exercise-binding.ts';
 import { exerciseAbsence, exerciseCrowds, exerciseLimits } from './exercise-limits.ts';
+import { exerciseMasterKeys } from './exercise-master-keys.ts';
 import { CONTEXT, damagedCopies, expectViolation, flipBit } from './refused-bytes.ts';
 
 /** What a backend must be given to be tried: itself, and a second one that holds other master keys. */
@@ -46,6 +47,7 @@ export function exerciseBackend(name: string, create: () => Promise<BackendTrial
     exerciseKeks(current);
     exerciseWrapping(current);
     exerciseBinding(current);
+    exerciseMasterKeys(current);
     exerciseCrowds(current);
     exerciseLimits(current);
     exerciseAbsence(current);

@@ -11,7 +11,7 @@ import { createPasswordHasher } from '../../src/crypto/password.ts';
 import { createProject, createUser, getProject, getRole } from '../../src/identity/administration.ts';
 import { assignRole, untilCurrent } from '../../src/identity/assignments.ts';
 import { type Installation, openInstallation } from '../../src/installation.ts';
-import { createKeyringFile, readInstallationId } from '../../src/keyring/master-keys.ts';
+import { createKeyringFile, readInstallationId } from '../../src/keyring/keyring-file.ts';
 import { createLog, type Server, startServer } from '../../src/server.ts';
 import { type Client, rawClient, type Reply } from '../contract/raw-http.ts';
 import { createDatabase, type TestDatabase } from './database.ts';

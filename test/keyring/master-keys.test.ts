@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createKeyringFile, parseKeyring, readKeyringFile } from '../../src/keyring/master-keys.ts';
+import { createKeyringFile, readKeyringFile } from '../../src/keyring/keyring-file.ts';
+import { parseKeyring } from '../../src/keyring/master-keys.ts';
 import { readVectors } from '../vectors/read-vectors.ts';
 
 const INSTALLATION = '000102030405060708090a0b0c0d0e0f';

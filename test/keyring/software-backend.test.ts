@@ -3,7 +3,8 @@ import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { createKeyringFile, type MasterKeys, readKeyringFile } from '../../src/keyring/master-keys.ts';
+import { createKeyringFile, keyringFileAt, readKeyringFile } from '../../src/keyring/keyring-file.ts';
+import { type MasterKeys } from '../../src/keyring/master-keys.ts';
 import { createSoftwareBackend } from '../../src/keyring/software-backend.ts';
 import { exerciseBackend } from '../harness/exercise-backend.ts';
 
@@ -22,7 +23,9 @@ exerciseBackend('software', async () => {
   await createKeyringFile(file, 'one');
   const line = `key two ${randomBytes(32).toString('hex')}\n`;
   await writeFile(file, line, { flag: 'a' });
-  const backend = createSoftwareBackend('software', await readKeyringFile(file));
+  const backend = createSoftwareBackend('software', await readKeyringFile(file), {
+    place: keyringFileAt(file),
+  });
   const stranger = createSoftwareBackend('software', masterKeys());
   return {
     backend,

@@ -7,7 +7,7 @@ import { loadConfig } from '../../src/config.ts';
 import { createPasswordHasher } from '../../src/crypto/password.ts';
 import { getUser } from '../../src/identity/administration.ts';
 import { type Installation, openInstallation } from '../../src/installation.ts';
-import { createKeyringFile } from '../../src/keyring/master-keys.ts';
+import { createKeyringFile } from '../../src/keyring/keyring-file.ts';
 import { createDatabase, type TestDatabase } from '../harness/database.ts';
 
 let folder: string;

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { createKeyringFile } from '../../src/keyring/master-keys.ts';
+import { createKeyringFile } from '../../src/keyring/keyring-file.ts';
 import { type Person, type StartedCoffer, startCoffer } from '../harness/start-coffer.ts';
 
 let folder: string;

@@ -1,4 +1,8 @@
 import type { ErrorCode } from '../../errors.ts';
+import type { MasterKeyUse } from '../backend.ts';
+
+/** The label of every KEK of strict mode; its CKA_ID tells it from the others. */
+export const KEK_LABEL = 'coffer-kek';
 
 /** How the child finds the token and gets in. The PIN goes from its file to the module. */
 export interface TokenAddress {
@@ -28,6 +32,11 @@ export interface TokenCalls {
     asked: { masterKey: string; wrapped: Uint8Array; context: Uint8Array };
     answer: Uint8Array;
   };
+  /** The same KEK, or the reference to it, under another master key. */
+  rewrapKek: {
+    asked: { from: MasterKeyUse; wrapped: Uint8Array; to: MasterKeyUse };
+    answer: Uint8Array;
+  };
   destroyTokenKek: { asked: { masterKey: string; wrapped: Uint8Array; context: Uint8Array }; answer: null };
   wrap: { asked: { objectId: Uint8Array; key: Uint8Array; context: Uint8Array }; answer: Uint8Array };
   unwrap: { asked: { objectId: Uint8Array; wrapped: Uint8Array; context: Uint8Array }; answer: Uint8Array };
@@ -35,6 +44,8 @@ export interface TokenCalls {
   check: { asked: { masterKey: string }; answer: null };
   /** Makes a master key: AES-256, sensitive, never extractable. */
   makeMasterKey: { asked: { label: string }; answer: null };
+  destroyMasterKey: { asked: { label: string }; answer: null };
+  listMasterKeys: { asked: null; answer: string[] };
   describe: { asked: { masterKey: string }; answer: TokenDescription };
 }
 

@@ -1,7 +1,9 @@
 import { KEY_BYTES } from '../../crypto/envelope.ts';
 import { CofferError } from '../../errors.ts';
 import type { CryptoBackend, OpenKek } from '../backend.ts';
+import { ID_RULE, isMasterKeyId } from '../master-keys.ts';
 import { openSoftwareKek } from '../software-kek.ts';
+import { KEK_LABEL } from './messages.ts';
 import type { TokenClient } from './token-client.ts';
 
 /**
@@ -46,11 +48,33 @@ export function createPkcs11Backend({ store, mode, masterKey, client }: Pkcs11Op
     store,
     activeMasterKeyId: () => masterKey,
     ...(mode === 'strict' ? strict : cached),
-    checkHealth: async () => {
-      await client.call('check', { masterKey });
+    rewrapKek: async (wrapped, from, to) => await client.call('rewrapKek', { from, wrapped, to }),
+    listMasterKeys: async () => await client.call('listMasterKeys', null),
+    addMasterKey: async (id) => {
+      if (!isMasterKeyId(id)) throw new CofferError('bad_request', `There is no such id: ${ID_RULE}.`);
+      await makeMasterKey(client, id);
+    },
+    removeMasterKey: async (id) => {
+      await client.call('destroyMasterKey', { label: id });
+    },
+    // Its keys are found by their labels, each time that a process of the token begins.
+    reload: async () => undefined,
+    checkHealth: async (masterKeyId = masterKey) => {
+      await client.call('check', { masterKey: masterKeyId });
     },
     close: () => client.close(),
   };
+}
+
+/**
+ * Makes a master key in a token, AES-256, sensitive, never extractable, and tries it.
+ *
+ * @throws CofferError `conflict` for a label that is taken.
+ */
+export async function makeMasterKey(client: TokenClient, label: string): Promise<void> {
+  if (label === KEK_LABEL) throw new CofferError('bad_request', `KEKs are labelled '${KEK_LABEL}'.`);
+  await client.call('makeMasterKey', { label });
+  await client.call('check', { masterKey: label });
 }
 
 /** A KEK that stays in the token: each key that it wraps goes there and comes back. */

@@ -41,6 +41,19 @@ const answers: Answers = {
     await token.findKek(objectId);
     return objectId;
   },
+  rewrapKek: async (token, { from, wrapped, to }) => {
+    const suite = wrapped[0] === SUITES.tokenKeyReference ? SUITES.tokenKeyReference : SUITES.tokenWrappedKey;
+    const bytes = suite === SUITES.tokenKeyReference ? OBJECT_ID_BYTES : KEK_BYTES;
+    const old = await token.findMasterKey(from.masterKeyId);
+    const opened = await token.decrypt(old, withoutSuite(suite, wrapped), from.context);
+    try {
+      requireLength(bytes, opened);
+      const next = await token.findMasterKey(to.masterKeyId);
+      return withSuite(suite, await token.encrypt(next, opened, to.context));
+    } finally {
+      wipe(opened);
+    }
+  },
   destroyTokenKek: async (token, asked) => {
     await token.destroyKek(await openReference(token, asked));
     return null;
@@ -68,6 +81,11 @@ const answers: Answers = {
     await token.probe(await token.makeMasterKey(label));
     return null;
   },
+  destroyMasterKey: async (token, { label }) => {
+    await token.destroyMasterKey(label);
+    return null;
+  },
+  listMasterKeys: async (token) => await token.listMasterKeys(),
   describe: async (token, { masterKey }) => await describeToken(token, masterKey),
 };
 

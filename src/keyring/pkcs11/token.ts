@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type * as pkcs11js from 'pkcs11js';
 import { CofferError } from '../../errors.ts';
-import type { TokenAddress, TokenDescription } from './messages.ts';
+import { KEK_LABEL, type TokenAddress, type TokenDescription } from './messages.ts';
 import { InvalidatedToken, isAmbiguous, isPinIncorrect, isTransient, nameOf } from './token-failures.ts';
 
 /** The names and numbers of `pkcs11js`, loaded when a token is used. */
@@ -12,8 +12,6 @@ type Template = pkcs11js.Template;
 
 const IV_BYTES = 12;
 const TAG_BYTES = 16;
-/** The label of every KEK of strict mode; its CKA_ID tells it from the others. */
-const KEK_LABEL = 'coffer-kek';
 const PROBE = Buffer.from('coffer: is the token there?');
 const FOUND_MAX = 1_000;
 /** CK_UNAVAILABLE_INFORMATION, as `pkcs11js` gives it: the token does not say. */
@@ -96,11 +94,7 @@ export class Token {
 
   /** @throws CofferError `integrity_violation` when there is none, `configuration` when there are several. */
   async findMasterKey(label: string): Promise<Handle> {
-    const ck = this.#cryptoki;
-    return await this.#findOne(`mk ${label}`, [
-      { type: ck.CKA_CLASS, value: ck.CKO_SECRET_KEY },
-      { type: ck.CKA_LABEL, value: label },
-    ]);
+    return await this.#findOne(`mk ${label}`, this.#masterKeyTemplate(label));
   }
 
   async findKek(objectId: Uint8Array): Promise<Handle> {
@@ -117,20 +111,21 @@ export class Token {
   /** Nothing is left of it in the token. One that is gone already is no error. */
   async destroyKek(objectId: Uint8Array): Promise<void> {
     const id = Buffer.from(objectId);
-    for (const handle of await this.#find(this.#kekTemplate(id))) {
-      await this.#withSession(async (session) => this.#module.C_DestroyObject(session, handle));
-    }
-    this.#keys.delete(`kek ${id.toString('hex')}`);
+    await this.#destroy(`kek ${id.toString('hex')}`, this.#kekTemplate(id));
   }
 
   async makeMasterKey(label: string): Promise<Handle> {
     const ck = this.#cryptoki;
     return await this.#generateKey([
-      { type: ck.CKA_CLASS, value: ck.CKO_SECRET_KEY },
-      { type: ck.CKA_LABEL, value: label },
+      ...this.#masterKeyTemplate(label),
       { type: ck.CKA_ID, value: Buffer.from(label) },
       { type: ck.CKA_PRIVATE, value: true },
     ]);
+  }
+
+  /** Nothing is left of it in the token. One that is gone already is no error. */
+  async destroyMasterKey(label: string): Promise<void> {
+    await this.#destroy(`mk ${label}`, this.#masterKeyTemplate(label));
   }
 
   /** The labels of the keys that could be master keys: not the KEKs. */
@@ -216,6 +211,14 @@ export class Token {
     ];
   }
 
+  #masterKeyTemplate(label: string): Template {
+    const ck = this.#cryptoki;
+    return [
+      { type: ck.CKA_CLASS, value: ck.CKO_SECRET_KEY },
+      { type: ck.CKA_LABEL, value: label },
+    ];
+  }
+
   async #generateKey(named: Template): Promise<Handle> {
     const ck = this.#cryptoki;
     const template = [
@@ -244,6 +247,13 @@ export class Token {
     }
     this.#keys.set(name, handle);
     return handle;
+  }
+
+  async #destroy(name: string, template: Template): Promise<void> {
+    for (const handle of await this.#find(template)) {
+      await this.#withSession(async (session) => this.#module.C_DestroyObject(session, handle));
+    }
+    this.#keys.delete(name);
   }
 
   async #find(template: Template): Promise<Handle[]> {
