@@ -47,6 +47,16 @@ describe('the last administrator', () => {
     expect((await patch(`/users/${rootId}`, { user: { description: 'stays' } })).status).toBe(200);
   });
 
+  it('keeps a password, whoever else administers without one', async () => {
+    const other = await coffer.person(['admin'], 'passwordless');
+    const changed = await patch(`/users/${other.userId}`, { user: { password: null } });
+    expect(changed.status).toBe(200);
+    expectRefused(await patch(`/users/${rootId}`, { user: { password: null } }));
+    expectRefused(await patch(`/users/${rootId}`, { user: { enabled: false } }));
+    expect((await root.get(`${V3}/users`)).status).toBe(200);
+    expect((await root.delete(`${V3}/users/${other.userId}`)).status).toBe(204);
+  });
+
   it('may lose one of two places, and not the other, nor the project of that', async () => {
     const grant = `${V3}/projects/${project}/users/${rootId}/roles/${adminRole}`;
     const onSystem = `${V3}/system/users/${rootId}/roles/${adminRole}`;
@@ -78,6 +88,11 @@ describe('two administrators who are the only ones', () => {
       'disable',
       async ({ client }, { userId }) =>
         await client.send('PATCH', `${V3}/users/${userId}`, { body: { user: { enabled: false } } }),
+    ],
+    [
+      'take the password from',
+      async ({ client }, { userId }) =>
+        await client.send('PATCH', `${V3}/users/${userId}`, { body: { user: { password: null } } }),
     ],
     [
       'take the role from',

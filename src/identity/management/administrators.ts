@@ -12,9 +12,9 @@ import { listHolders } from './queries.ts';
 export type Loss = (known: KnownUser, assignment: RoleAssignmentRow) => boolean;
 
 /**
- * Rows that say who still administers after a change: an enabled user with the role `admin` on the system or
- * in an enabled project. Whoever makes the change holds them until it is made, so that two administrators
- * cannot remove each other at once.
+ * Rows that say who still administers after a change: an enabled user who has a password, with the role
+ * `admin` on the system or in an enabled project. Whoever makes the change holds them until it is made, so
+ * that two administrators cannot remove each other at once.
  *
  * @throws CofferError `forbidden` when nobody would be left.
  */
@@ -22,7 +22,7 @@ export async function holdAdministrator(management: Management, lost: Loss): Pro
   const admin = await getRole(management, 'admin');
   for (const userId of await listHolders(management.db, admin.id)) {
     const known = await readNewest(management, management.memory, userId, null);
-    if (known?.user.enabled !== true) continue;
+    if (known?.user.enabled !== true || known.user.password_hash === null) continue;
     for (const assignment of known.assignments) {
       if (!administers(assignment, admin) || lost(known, assignment)) continue;
       const holds: Hold[] = [{ table: 'users', row: known.user }];
@@ -33,7 +33,8 @@ export async function holdAdministrator(management: Management, lost: Loss): Pro
   }
   throw new CofferError(
     'forbidden',
-    'Nobody would be left to administer: first give the role admin, on the system or in a project, to another.',
+    'Nobody would be left to administer: ' +
+      'first give the role admin, on the system or in a project, to another who has a password.',
   );
 }
 

@@ -71,7 +71,7 @@ export async function createUser(
 /**
  * Who is disabled, or gets another password, loses every token: also once enabled again.
  *
- * @throws CofferError `forbidden` for disabling the last administrator.
+ * @throws CofferError `forbidden` for disabling the last administrator, or taking its password away.
  */
 export async function updateUser(
   management: Management,
@@ -84,7 +84,7 @@ export async function updateUser(
     const { name, password, extra = new Map(), ...plain } = await readChanges();
     const { user } = known;
     const isDisabled = plain.enabled === false && user.enabled;
-    const holds = isDisabled ? await holdOthers(management, known) : [];
+    const holds = isDisabled || password === null ? await holdOthers(management, known) : [];
     if (password !== undefined) password_hash ??= await hashed(management, checked(password));
     const endsTokens = isDisabled || password !== undefined;
     const parsed = name === undefined ? undefined : parseName(name, 'user');
