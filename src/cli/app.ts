@@ -7,7 +7,7 @@ import { exitCodes } from './exit-codes.ts';
 import { chooseFormat, type Fields, type Format, formatList, formatOne, outputFlag } from './output.ts';
 import { confirmByName } from './prompt.ts';
 import { installationFlags } from './setting-flags.ts';
-import { withInstallation } from './with-installation.ts';
+import { requireOwnUsers, withInstallation } from './with-installation.ts';
 
 const formats: readonly Format[] = ['table', 'json', 'yaml', 'env', 'raw'];
 const listFormats: readonly Format[] = ['table', 'json', 'yaml', 'raw'];
@@ -31,6 +31,7 @@ const create: Command = {
     const expires = parseExpires(stringFlag(context, 'expires'), new Date());
     const format = chooseFormat(context, formats);
     return await withInstallation(context, { allowEmpty: false }, async (parts, config) => {
+      requireOwnUsers(config, 'app create');
       const { createApp } = await import('../identity/applications/apps.ts');
       const given = [...new Set(listFlag(context, 'role'))];
       const app = await createApp(parts, {

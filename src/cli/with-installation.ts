@@ -29,6 +29,16 @@ export async function withInstallation<T>(
   }
 }
 
+/** What lets somebody in is refused where another Keystone alone says who comes in. */
+export function requireOwnUsers({ keystone }: Config, command: string): void {
+  if (keystone === undefined) return;
+  throw new CofferError(
+    'configuration',
+    `${command}: nobody could log in with it, because the users are those of COFFER_KEYSTONE_URL. ` +
+      `Make it at ${keystone.url}, as with: openstack application credential create`,
+  );
+}
+
 /** A command does not make a database in whatever folder it is typed in. */
 export function requireData(config: Config): void {
   if (config.databaseUrl !== undefined || existsSync(config.dataDir)) return;

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -81,6 +81,22 @@ describe('coffer app create', () => {
     expect((await run('app create raw1 --project shop -o raw')).stdout).toMatch(/^cofr_\S{49}@http\S+\n$/);
     const { stdout } = await run('app create raw2 --project shop -o raw --print-secret');
     expect(stdout).toMatch(/^cofa_\S{49}\n$/);
+  });
+
+  it('makes nothing where the users are those of another Keystone', async () => {
+    const password = join(cwd, 'password');
+    writeFileSync(password, 'canary', { mode: 0o600 });
+    const env = {
+      ...coffer.env,
+      COFFER_KEYSTONE_URL: 'http://127.0.0.1:5000',
+      COFFER_KEYSTONE_USER: 'coffer',
+      COFFER_KEYSTONE_PASSWORD_FILE: password,
+    };
+    const asked = ['app', 'create', 'useless', '--project', 'shop'];
+    const { code, stdout, stderr } = await runCoffer(asked, { cwd, env });
+    expect([code, stdout]).toEqual([78, '']);
+    expect(stderr).toMatch(/^coffer: .*COFFER_KEYSTONE_URL.*openstack application credential create\n$/);
+    expect((await run('app show useless')).code).toBe(3);
   });
 
   it.each([
