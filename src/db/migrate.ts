@@ -41,8 +41,10 @@ export async function migrate(db: Db): Promise<SchemaState & { before: number }>
     await tx.query({ text: `SELECT pg_advisory_xact_lock(${MIGRATION_LOCK})` });
     await tx.query({ text: BOOKKEEPING });
     const before = await readSchemaState(tx);
+    // An index on a large table takes its time; a lock that servers hold is still not waited for long.
+    await tx.query({ text: 'SET LOCAL statement_timeout = 0' });
     for (const migration of MIGRATIONS.filter(({ number }) => number > before.applied)) {
-      await tx.query({ text: migration.sql });
+      await tx.query({ text: migration.sql, isUnlimited: true });
       await tx.query({
         text: `INSERT INTO schema_migrations (number, name, applied, finished)
           VALUES ($1, $2, now(), CASE WHEN $3 THEN now() END)`,

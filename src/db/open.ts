@@ -10,6 +10,8 @@ export interface Statement {
   name?: string;
   text: string;
   values?: readonly unknown[];
+  /** Waits for the answer however long it takes, where the transaction has no limit of its own. */
+  isUnlimited?: true;
 }
 
 export interface Answer<R = Record<string, unknown>> {
@@ -50,6 +52,8 @@ export interface DatabaseOptions {
 
 const CONNECT_TIMEOUT_MS = 3_000;
 const INT8 = 20;
+/** What a timer can wait. */
+const LONGEST_MS = 2 ** 31 - 1;
 
 /** Connects lazily: a database that is away fails the query, with `unavailable`, never the process. */
 export function openDatabase(options: DatabaseOptions): Db {
@@ -96,8 +100,9 @@ function parserOf(oid: number, format?: 'text' | 'binary'): unknown {
 
 async function ask<R>(target: pg.Pool | pg.PoolClient, statement: Statement): Promise<Answer<R>> {
   try {
-    const { name, text, values } = statement;
-    const config: pg.QueryConfig = { text };
+    const { name, text, values, isUnlimited } = statement;
+    const config: pg.QueryConfig & { query_timeout?: number } = { text };
+    if (isUnlimited) config.query_timeout = LONGEST_MS;
     if (name !== undefined) config.name = name;
     // Without values a text may hold several statements: a migration does.
     if (values !== undefined) config.values = [...values];

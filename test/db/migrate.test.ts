@@ -54,6 +54,34 @@ describe('migrate', () => {
     expect(rows).toEqual([{ count: BigInt(MIGRATIONS.length) }]);
   });
 
+  it('takes longer than any other statement may', async () => {
+    await database.db.query({
+      text: `CREATE FUNCTION linger() RETURNS event_trigger LANGUAGE plpgsql AS
+        $$ BEGIN
+          IF TG_TAG = 'CREATE TABLE' AND EXISTS (
+            SELECT FROM pg_event_trigger_ddl_commands() WHERE object_identity = 'public.secrets'
+          ) THEN PERFORM pg_sleep(2.6); END IF;
+        END $$`,
+    });
+    await database.db.query({
+      text: 'CREATE EVENT TRIGGER linger ON ddl_command_end EXECUTE FUNCTION linger()',
+    });
+    // The server would give up after 0.3 s, the client after 2.3.
+    const hasty = database.open({ statementTimeoutMs: 300 });
+    expect(await migrate(hasty)).toMatchObject({ before: 0, applied: latest });
+    await expect(hasty.query({ text: 'SELECT pg_sleep(1)' })).rejects.toMatchObject({ code: 'unavailable' });
+  });
+
+  it('does not wait long for a lock that a server holds', async () => {
+    await migrate(database.db);
+    const held = database.open();
+    await held.transaction(async (tx) => {
+      await tx.query({ text: 'LOCK TABLE schema_migrations IN ACCESS EXCLUSIVE MODE' });
+      const hasty = database.open({ statementTimeoutMs: 400 });
+      await expect(migrate(hasty)).rejects.toMatchObject({ code: 'unavailable' });
+    });
+  });
+
   it('leaves nothing of a migration that fails', async () => {
     await database.db.query({ text: 'CREATE TABLE secrets (id text)' });
     await expect(migrate(database.db)).rejects.toThrow();
