@@ -125,10 +125,12 @@ const remove: Command = {
     if (!(await confirmByName(context, name, what))) return exitCodes.usage;
     return await withManagement(context, async (management) => {
       const { deleteProject } = await import('../identity/management/projects.ts');
-      const { deleteProject: destroy } = await import('../projects/deletion.ts');
+      const { deleteProject: destroy, PROJECT_DELETION } = await import('../projects/deletion.ts');
+      const { wakeNodes } = await import('../worker/worker.ts');
       const { id } = await resolveProject(management, name);
-      // A server's job does the rest within a minute; nobody gets in from now on.
+      // Nobody gets in from now on; the rest is a server's job.
       await deleteProject(management, id, async () => await destroy({ ...management, wake: () => {} }, id));
+      await wakeNodes(management.db, PROJECT_DELETION);
       return exitCodes.done;
     });
   },

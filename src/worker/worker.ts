@@ -58,7 +58,7 @@ export function createWorker({ db, log, metrics }: WorkerParts): Worker {
         return;
       }
       // Only sooner: each node looks for work by itself too.
-      db.query({ text: 'SELECT pg_notify($1, $2)', values: [CHANNEL, name] }).catch((error: unknown) => {
+      wakeNodes(db, name).catch((error: unknown) => {
         log.debug({ err: error, job: name }, 'no node was told of work');
       });
     },
@@ -68,6 +68,11 @@ export function createWorker({ db, log, metrics }: WorkerParts): Worker {
       await Promise.all(loops);
     },
   };
+}
+
+/** Tells every node that runs jobs of work for one of them, from a process that runs none. */
+export async function wakeNodes(db: Pick<Db, 'query'>, name: string): Promise<void> {
+  await db.query({ text: 'SELECT pg_notify($1, $2)', values: [CHANNEL, name] });
 }
 
 type Reports = Pick<WorkerParts, 'log' | 'metrics'>;

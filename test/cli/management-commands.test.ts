@@ -1,6 +1,7 @@
 import { tmpdir } from 'node:os';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type StartedCoffer, startCoffer } from '../harness/start-coffer.ts';
+import { countLeft, fillProject } from '../projects/doomed-project.ts';
 import { type Ended, runCoffer } from './run-coffer.ts';
 
 let coffer: StartedCoffer;
@@ -38,6 +39,13 @@ it('opens, shows, changes and deletes a project', async () => {
   });
   await done('project delete store --yes');
   expect((await run('project show store')).code).toBe(3);
+});
+
+it('has a server that runs empty a deleted project at once', async () => {
+  const [person] = await fillProject(coffer, 'stall');
+  await done('project delete stall --yes');
+  const left = async () => await countLeft(coffer, person.projectId);
+  await expect.poll(left, { timeout: 10_000 }).toEqual({ projects: 1 });
 });
 
 it('makes, shows, changes and deletes a user', async () => {
