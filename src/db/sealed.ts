@@ -256,7 +256,8 @@ export interface Change<T extends SealedTable> {
 
 /**
  * Writes many rows of one project over what was read, in one statement, as long as the epoch that they move
- * to still counts. A row that changed or went meanwhile is left as it is. Gives the number of those written.
+ * to still counts. A row that changed or went meanwhile is left as it is, and so is one that somebody holds:
+ * who waits for no row stands in nobody's circle. Gives the number of those written.
  */
 export async function moveRows<T extends SealedTable>(
   db: Queryable,
@@ -272,11 +273,14 @@ export async function moveRows<T extends SealedTable>(
   const arrays = names.map((name, index) => `$${index + 5}::${types.get(name) ?? 'bytea'}[]`);
   const { rowCount } = await db.query({
     name: `move-${table}`,
-    text: `WITH project AS (SELECT FROM projects WHERE id = $1 AND least_epoch <= $2 FOR SHARE)
+    text: `WITH project AS (SELECT FROM projects WHERE id = $1 AND least_epoch <= $2 FOR SHARE),
+        moved AS (SELECT ${table}.ctid AS place, ${names.map((name) => `next.${name}`).join(', ')}
+          FROM unnest($3::${types.get('id') ?? 'text'}[], $4::bytea[], ${arrays.join(', ')})
+            AS next (id, old_seal, ${names.join(', ')})
+          JOIN ${table} ON ${table}.id = next.id AND ${table}.seal = next.old_seal
+          FOR NO KEY UPDATE OF ${table} SKIP LOCKED)
       UPDATE ${table} SET ${names.map((name) => `${name} = moved.${name}`).join(', ')}
-      FROM project, unnest($3::${types.get('id') ?? 'text'}[], $4::bytea[], ${arrays.join(', ')})
-        AS moved (id, old_seal, ${names.join(', ')})
-      WHERE ${table}.id = moved.id AND ${table}.seal = moved.old_seal`,
+      FROM project, moved WHERE ${table}.ctid = moved.place`,
     values: [
       projectId,
       epoch,

@@ -1,41 +1,29 @@
 import type { Coffer } from '../coffer.ts';
 import { sealingProject } from '../db/layouts.ts';
 import type { SealedRows, SealedTable } from '../db/schema.ts';
-import { moveRows, openRow, sealRow } from '../db/sealed.ts';
+import { type Change, openRow, sealRow } from '../db/sealed.ts';
 import { CofferError } from '../errors.ts';
 import { ENVELOPES } from '../keyring/envelopes.ts';
-import { listRowsBelow } from './queries.ts';
 
 export type RotationParts = Pick<Coffer, 'db' | 'keyring' | 'clock' | 'log' | 'integrityViolations'>;
 
-export interface Move {
-  projectId: string;
-  /** Rows of epochs below this one move. */
-  below: bigint;
-  /** The epoch that they move to. */
-  to: bigint;
-}
-
-/** What a batch came to. `after` is where the next one begins; null after the last. */
-export interface Batch {
-  rewrapped: number;
+/** Rows as they were read and as they are to be; `damaged` ones do not verify and stay as they are. */
+export interface Rewrapped {
+  changes: readonly Change<SealedTable>[];
   damaged: number;
-  after: string | null;
 }
 
 /**
- * Moves a few rows of a table to another epoch: each DEK is wrapped anew, each row sealed anew, no payload is
- * decrypted, and neither `revision` nor `updated` changes. A row that changed meanwhile is left to a later
- * batch; one that does not verify stays, and is counted.
+ * Makes rows those of another epoch: each DEK is wrapped anew, each row sealed anew, no payload is decrypted,
+ * and neither `revision` nor `updated` changes. One that does not verify is left out, and counted.
  */
-export async function rewrapBatch(
+export async function rewrapRows(
   parts: RotationParts,
   table: SealedTable,
-  { projectId, below, to }: Move,
-  { after, limit }: { after: string | null; limit: number },
-): Promise<Batch> {
-  const rows = await listRowsBelow(parts.db, table, projectId, below, { after, limit });
-  const moved = await Promise.all(
+  rows: readonly SealedRows[SealedTable][],
+  to: bigint,
+): Promise<Rewrapped> {
+  const rewrapped = await Promise.all(
     rows.map(async (row) => {
       try {
         return [{ old: row, next: await rewrapRow(parts, table, row, to) }];
@@ -46,10 +34,8 @@ export async function rewrapBatch(
       }
     }),
   );
-  const pairs = moved.flat();
-  const rewrapped = await moveRows(parts.db, table, projectId, to, pairs);
-  const last = rows.at(-1)?.id ?? null;
-  return { rewrapped, damaged: rows.length - pairs.length, after: rows.length < limit ? null : last };
+  const changes = rewrapped.flat();
+  return { changes, damaged: rows.length - changes.length };
 }
 
 async function rewrapRow<T extends SealedTable>(

@@ -2,7 +2,8 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { CofferError } from '../errors.ts';
 import { countRowsBelow, findRotation, listProjectsToRotate } from './queries.ts';
 import type { RotationParts } from './rewrap.ts';
-import { beginRotation, continueRotation, type RotationPace } from './rotation.ts';
+import type { RotationPace } from './moving.ts';
+import { beginRotation, continueRotation } from './rotation.ts';
 
 export interface Wanted {
   /** Ids; all that have a KEK when there are none. */

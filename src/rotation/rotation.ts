@@ -1,20 +1,9 @@
-import { setTimeout as wait } from 'node:timers/promises';
 import { StaleRow, sealRow, swapRow } from '../db/sealed.ts';
 import type { ProjectRow } from '../db/schema.ts';
 import { CofferError } from '../errors.ts';
 import * as queries from './queries.ts';
-import { type Batch, type RotationParts, rewrapBatch } from './rewrap.ts';
-
-/** How the work is done: so many rows at once, so many a second at most. */
-export interface RotationPace {
-  rowsAtOnce: number;
-  rowsPerSecond: number;
-  /**
-   * Between the last row's move and the destruction of the key: whoever read a row before has answered by
-   * then.
-   */
-  restSeconds: number;
-}
+import { moveProject, type RotationPace } from './moving.ts';
+import type { RotationParts } from './rewrap.ts';
 
 export const USUAL_PACE: RotationPace = { rowsAtOnce: 256, rowsPerSecond: 10_000, restSeconds: 15 };
 
@@ -79,7 +68,7 @@ export async function continueRotation(
     return { projectId: id, state: 'done' };
   }
   if (project.least_epoch >= below) return { projectId: id, state: await finish(parts, id, below) };
-  const damaged = await moveRows(parts, pace, project, below, signal);
+  const damaged = await moveProject(parts, pace, project, { below, leaseSeconds: LEASE_SECONDS }, signal);
   const left = signal.aborted ? -1 : await queries.countRowsBelow(parts.db, id, below);
   const isDrained = left === 0;
   const isBlocked = left > 0 && left === damaged;
@@ -96,42 +85,6 @@ export async function continueRotation(
 async function readProject({ keyring }: RotationParts, id: string): Promise<ProjectRow | undefined> {
   keyring.forgetProject(id);
   return await keyring.findProject(id);
-}
-
-/** Moves all rows that there are. Gives the number of those that do not verify. */
-async function moveRows(
-  parts: RotationParts,
-  pace: RotationPace,
-  { id: projectId, active_epoch: to }: ProjectRow,
-  below: bigint,
-  signal: AbortSignal,
-): Promise<number> {
-  let damaged = 0;
-  for (const table of queries.tablesOf(projectId)) {
-    let after: string | null = null;
-    do {
-      if (signal.aborted) return damaged;
-      const started = performance.now();
-      const batch: Batch = await rewrapBatch(
-        parts,
-        table,
-        { projectId, below, to },
-        { after, limit: pace.rowsAtOnce },
-      );
-      damaged += batch.damaged;
-      after = batch.after;
-      if (batch.rewrapped > 0) {
-        await queries.reportRotation(parts.db, projectId, {
-          rewrapped: batch.rewrapped,
-          damaged,
-          seconds: LEASE_SECONDS,
-        });
-      }
-      const shortestMs = (1_000 * batch.rewrapped) / pace.rowsPerSecond;
-      await wait(Math.max(0, shortestMs - (performance.now() - started)));
-    } while (after !== null);
-  }
-  return damaged;
 }
 
 /**

@@ -1,7 +1,9 @@
 import { type Measured, measure, requestBytes } from './load.ts';
 import { makeApplicationLogin, measureTokens, passwordLogin } from './log-ins.ts';
+import { measureRotation } from './rotation.ts';
 import { type Servers, startServers } from './servers.ts';
 import { measureStartUp } from './start-up.ts';
+import { startTokenStores } from './token-stores.ts';
 
 // Ratios to the yardstick of the same run: these are what may be quoted, the absolute figures are the
 // machine's.
@@ -12,6 +14,7 @@ const CONNECTIONS = (process.env.COFFER_BENCH_CONNECTIONS ?? '1,16,64').split(',
 const ONLY = new RegExp(process.env.COFFER_BENCH_ONLY ?? '');
 const READ_AMONG = 1_000;
 const LIST_AMONG = 10_000;
+const TOKEN_CONNECTIONS = 64;
 
 /** Of 100 among 100,000, of which each pattern finds 10,000. */
 const CROWD_LISTS = [
@@ -33,6 +36,8 @@ try {
   const yardstick = { name: 'yardstick', next: () => requestBytes('GET', `/rows/${pick(yardstickIds)}`, {}) };
   await reportStartUp(servers);
   await reportTokens();
+  if (ONLY.test('rotation')) await reportRotation(servers);
+  if (ONLY.test('token stores')) await reportTokenStores(servers);
   print('scenario', 'connections', 'requests/s', 'ratio', 'median ms', 'p99 ms', 'failed');
   for (const connections of CONNECTIONS) {
     const before = await run(yardstick, yardstickPort, connections);
@@ -116,6 +121,35 @@ async function reportTokens(): Promise<void> {
   print('verify, again', verifyCached.toFixed(1));
   print('sign', sign.toFixed(1));
   print('match a secret', matchSecret.toFixed(1));
+}
+
+async function reportRotation({ config }: Servers): Promise<void> {
+  const { secrets, rowsPerSecond } = await measureRotation(config);
+  print('rotation of a KEK', 'secrets', 'rows/s');
+  for (const rate of rowsPerSecond) print('', secrets, Math.round(rate));
+}
+
+/** Payloads of a server whose keys are in a token, against one whose keys are in a file, turn by turn. */
+async function reportTokenStores({ config }: Servers): Promise<void> {
+  const stores = await startTokenStores(config);
+  if (stores === undefined) {
+    process.stdout.write('SoftHSM is not installed (apt-get install softhsm2): no rates with a token\n');
+    return;
+  }
+  try {
+    print('GET payload', 'connections', 'requests/s', 'ratio', 'median ms', 'p99 ms', 'failed');
+    const [software, ...others] = stores.scenarios;
+    const before = await run(software, software.port, TOKEN_CONNECTIONS);
+    const measured: [Scenario, Measured][] = [];
+    for (const scenario of others)
+      measured.push([scenario, await run(scenario, scenario.port, TOKEN_CONNECTIONS)]);
+    const after = await run(software, software.port, TOKEN_CONNECTIONS);
+    const base = (before.requestsPerSecond + after.requestsPerSecond) / 2;
+    report(software, TOKEN_CONNECTIONS, { ...before, requestsPerSecond: base }, base);
+    for (const [scenario, figures] of measured) report(scenario, TOKEN_CONNECTIONS, figures, base);
+  } finally {
+    await stores.stop();
+  }
 }
 
 async function run(scenario: Scenario, port: number, connections: number): Promise<Measured> {

@@ -15,6 +15,8 @@ import { createKeyringFile } from '../../src/keyring/keyring-file.ts';
 import { fillProject } from './fill.ts';
 
 export interface Servers {
+  /** Of the Coffer that is measured. */
+  config: Config;
   cofferPort: number;
   yardstickPort: number;
   /** A token of the administrator, who may everything that is measured. */
@@ -51,14 +53,15 @@ export async function startServers(): Promise<Servers> {
   const yardstick = fork(join(import.meta.dirname, 'yardstick.js'), {
     env: { ...path, BENCH_DATABASE_URL: postgres.url, BENCH_PORT: String(YARDSTICK_PORT) },
   });
-  await Promise.all([once(yardstick, 'message'), waitUntilReady(coffer)]);
+  await Promise.all([once(yardstick, 'message'), waitUntilReady(coffer, COFFER_PORT)]);
   const password = await readPassword(join(folder, 'coffer', 'admin-openrc'));
   return {
+    config,
     cofferPort: COFFER_PORT,
     yardstickPort: YARDSTICK_PORT,
-    token: await logIn('admin', password),
+    token: await logIn(COFFER_PORT, 'admin', password),
     password,
-    crowdToken: await logIn(CROWD.name, CROWD.password),
+    crowdToken: await logIn(COFFER_PORT, CROWD.name, CROWD.password),
     yardstickIds,
     stop: async () => {
       for (const child of [coffer, yardstick]) {
@@ -102,25 +105,25 @@ async function makeCrowd(installation: Installation): Promise<void> {
   await createUser(parts, createPasswordHasher(), CROWD.name, CROWD.password, { grants: [grant] });
 }
 
-async function waitUntilReady(child: ChildProcess): Promise<void> {
+export async function waitUntilReady(child: ChildProcess, port: number): Promise<void> {
   for (;;) {
     if (child.exitCode !== null) throw new Error(`the server ended with ${child.exitCode}`);
-    const answer = await fetch(`http://127.0.0.1:${COFFER_PORT}/health/ready`).catch(() => undefined);
+    const answer = await fetch(`http://127.0.0.1:${port}/health/ready`).catch(() => undefined);
     if (answer?.ok === true) return;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }
 
-async function readPassword(openrc: string): Promise<string> {
+export async function readPassword(openrc: string): Promise<string> {
   const { readFile } = await import('node:fs/promises');
   return /OS_PASSWORD=(\S+)/.exec(await readFile(openrc, 'utf8'))?.[1] ?? '';
 }
 
 /** Logs in to the project of the user's own name. */
-async function logIn(name: string, password: string): Promise<string> {
+export async function logIn(port: number, name: string, password: string): Promise<string> {
   const domain = { name: 'Default' };
   const identity = { methods: ['password'], password: { user: { name, password, domain } } };
-  const answer = await fetch(`http://127.0.0.1:${COFFER_PORT}/identity/v3/auth/tokens`, {
+  const answer = await fetch(`http://127.0.0.1:${port}/identity/v3/auth/tokens`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ auth: { identity, scope: { project: { name, domain } } } }),

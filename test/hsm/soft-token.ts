@@ -19,6 +19,10 @@ export interface SoftHsm {
   remove(): Promise<void>;
 }
 
+export function hasSoftHsm(): boolean {
+  return MODULES.some((path) => existsSync(path));
+}
+
 /** The library finds its configuration through this process's environment: one SoftHSM a test file. */
 export async function startSoftHsm(): Promise<SoftHsm> {
   const module = MODULES.find((path) => existsSync(path));

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { pino } from 'pino';
 import type { RotationParts } from '../../src/rotation/rewrap.ts';
-import { continueRotation, type RotationPace, type RotationState } from '../../src/rotation/rotation.ts';
+import type { RotationPace } from '../../src/rotation/moving.ts';
+import { continueRotation, type RotationState } from '../../src/rotation/rotation.ts';
 import type { Person, StartedCoffer } from '../harness/start-coffer.ts';
 
 /** As in a server, but that old keys go as soon as nothing needs them. */
