@@ -7,7 +7,7 @@ import { type Config, loadConfig } from '../../src/config.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { openDatabase } from '../../src/db/open.ts';
 import { openInstallation } from '../../src/installation.ts';
-import { createKeyringFile } from '../../src/keyring/master-keys.ts';
+import { createKeyringFile } from '../../src/keyring/keyring-file.ts';
 import { connect, hasSoftHsm, startSoftHsm } from '../hsm/soft-token.ts';
 import { requestBytes } from './load.ts';
 import { logIn, readPassword, waitUntilReady } from './servers.ts';
@@ -48,30 +48,38 @@ export async function startTokenStores(config: Config): Promise<TokenStores | un
     ['token, strict', { ...token, COFFER_PKCS11_MODE: 'strict' }],
   ];
   const children: ChildProcess[] = [];
-  const scenarios: StoreScenario[] = [];
-  for (const [index, [name, env]] of places.entries()) {
-    const folder = join(dirname(config.keyringFile), `stores-${index}`);
-    const port = FIRST_PORT + index;
-    const { child, next } = await startStore(config, { folder, port, env });
-    children.push(child);
-    scenarios.push({ name, port, next });
-  }
-  return {
-    scenarios: scenarios as [StoreScenario, ...StoreScenario[]],
-    stop: async () => {
-      for (const child of children) {
-        child.kill();
-        await once(child, 'exit');
-      }
-      await hsm.remove();
-    },
+  const stop = async (): Promise<void> => {
+    for (const child of children) {
+      if (child.exitCode === null && child.kill()) await once(child, 'exit');
+    }
+    await hsm.remove();
   };
+  try {
+    const scenarios: StoreScenario[] = [];
+    for (const [index, [name, env]] of places.entries()) {
+      const folder = join(dirname(config.keyringFile), `stores-${index}`);
+      const port = FIRST_PORT + index;
+      const next = await startStore(config, { folder, port, env, onStart: (child) => children.push(child) });
+      scenarios.push({ name, port, next });
+    }
+    return { scenarios: scenarios as [StoreScenario, ...StoreScenario[]], stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+interface StorePlace {
+  folder: string;
+  port: number;
+  env: Record<string, string>;
+  onStart: (child: ChildProcess) => void;
 }
 
 async function startStore(
   beside: Config,
-  { folder, port, env: more }: { folder: string; port: number; env: Record<string, string> },
-): Promise<{ child: ChildProcess; next: () => Buffer }> {
+  { folder, port, env: more, onStart }: StorePlace,
+): Promise<() => Buffer> {
   await mkdir(folder);
   const env = {
     COFFER_DATABASE_URL: await makeDatabase(beside, `stores_${port}`),
@@ -91,16 +99,16 @@ async function startStore(
     env: { PATH: process.env['PATH'] ?? '', ...env },
     stdio: ['ignore', 'ignore', 'inherit'],
   });
+  onStart(child);
   await waitUntilReady(child, port);
   const auth = {
     'x-auth-token': await logIn(port, 'admin', await readPassword(join(config.dataDir, 'admin-openrc'))),
   };
   const ids = await storeSecrets(port, auth);
-  const next = (): Buffer => {
+  return () => {
     const id = ids[Math.floor(Math.random() * ids.length)];
     return requestBytes('GET', `/v1/secrets/${id}/payload`, { ...auth, accept: 'text/plain' });
   };
-  return { child, next };
 }
 
 async function makeDatabase({ databaseUrl = '' }: Config, name: string): Promise<string> {
