@@ -29,6 +29,7 @@ const allowed = {
   projects: ['coffer', 'keyring', 'db'],
   rotation: ['coffer', 'keyring', 'db'],
   identity: ['operation', 'coffer', 'policy', 'audit', 'keyring', 'db', 'crypto', 'http', 'projects'],
+  custody: ['http', 'health', 'keyring', 'crypto'],
   health: ['http', 'coffer', 'policy', 'db', 'keyring'],
   config: ['policy'],
   'log-destination': [],

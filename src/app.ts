@@ -4,6 +4,7 @@ import type { Coffer } from './coffer.ts';
 import { consumersOfContainers, containerAcls } from './containers/owner.ts';
 import { registerContainerRoutes } from './containers/routes.ts';
 import { registerConsumerRoutes } from './consumers/routes.ts';
+import { registerUnsealRoutes } from './custody/routes.ts';
 import { CofferError } from './errors.ts';
 import type { Metrics } from './health/metrics.ts';
 import { type HealthOptions, registerHealthRoutes } from './health/routes.ts';
@@ -46,6 +47,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
 
   registerDiscovery(app, { publicUrl: coffer.publicUrl, version });
   registerHealthRoutes(app, coffer, health);
+  registerUnsealRoutes(app);
   if (identity !== undefined) {
     registerIdentityRoutes(app, coffer, identity);
     registerFederationRoutes(app, coffer, identity);

@@ -13,6 +13,7 @@ import { nameMasterKey } from './keyring/master-keys.ts';
 import { openStores } from './keyring/open-stores.ts';
 import { openToken } from './keyring/pkcs11/open-token.ts';
 import type { TokenLog } from './keyring/pkcs11/token-client.ts';
+import type { SplitKeyring, WrappingKeys } from './keyring/split-keyring.ts';
 import type { Stores } from './keyring/stores.ts';
 
 /** The database and the keys of an installation, open. `close` gives back all that was opened or started. */
@@ -39,6 +40,8 @@ export interface OpenOptions {
   say: (line: string) => void;
   /** Hears of a token that went or came back; `say` where there is none. */
   log?: TokenLog;
+  /** Gets the keys of split keyrings from those who hold their shares. */
+  unseal?: (keyrings: readonly SplitKeyring[]) => Promise<WrappingKeys>;
 }
 
 /**
@@ -122,7 +125,7 @@ async function findKeyringFile(
 /** In a new installation the files of the other stores are made too. */
 async function openConfiguredStores(
   { stores, installationFile, pkcs11 }: Config,
-  { say, log = { info: say, warn: say, error: say } }: OpenOptions,
+  { say, log = { info: say, warn: say, error: say }, unseal = refuseSplit }: OpenOptions,
   { path, isNew }: { path: string; isNew: boolean },
 ): Promise<{ installationId: Uint8Array; stores: Stores }> {
   // A new keyring has another name until the installation is whole.
@@ -133,11 +136,16 @@ async function openConfiguredStores(
     installationFile: path,
     missingKeyId: isNew ? nameMasterKey(new Date()) : undefined,
     log,
+    unseal,
     openToken: (name) => {
       if (pkcs11 === undefined) throw new CofferError('configuration', 'COFFER_PKCS11_MODULE is not set.');
       return openToken(name, pkcs11, log);
     },
   });
+}
+
+async function refuseSplit([keyring]: readonly SplitKeyring[]): Promise<never> {
+  throw new CofferError('configuration', `The keyring ${keyring?.path} is split, and no share was given.`);
 }
 
 async function settleKeyring(from: string, to: string): Promise<void> {

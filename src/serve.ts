@@ -5,7 +5,8 @@ import { CofferError } from './errors.ts';
 import { bootstrapAdministrator } from './bootstrap.ts';
 import { type Installation, openInstallation } from './installation.ts';
 import { openLogDestination } from './log-destination.ts';
-import { createLog, type Server, startServer } from './server.ts';
+import type { SealedServer } from './custody/sealed-server.ts';
+import { createLog, type Server, startServer, waitSealed } from './server.ts';
 
 export interface ServeOptions {
   /** `npm start`: make what is missing in an empty folder. */
@@ -23,18 +24,26 @@ export async function serve(config: Config, options: ServeOptions): Promise<numb
   const destination = openLogDestination(1, say);
   const log = createLog(config, destination);
   const stopped = waitForSignal();
-  const installation = await openInstallation(config, {
-    purpose: 'server',
-    createMissing: options.createMissing && config.databaseUrl === undefined,
-    allowEmpty: false,
-    say,
-    log,
-  });
-  let server: Server | undefined;
+  const parts: { installation?: Installation; server?: Server; sealed?: SealedServer } = {};
   try {
+    const installation = await openInstallation(config, {
+      purpose: 'server',
+      createMissing: options.createMissing && config.databaseUrl === undefined,
+      allowEmpty: false,
+      say,
+      log,
+      unseal: async (keyrings) => {
+        const sealed = await waitSealed(config, keyrings, log);
+        parts.sealed = sealed;
+        say(describeSeal(sealed));
+        return await Promise.race([sealed.unsealing.keys(), stopped.then(stopSealed)]);
+      },
+    });
+    parts.installation = installation;
     const isNew = installation.isNew;
     if (isNew) await makeInstallation(config, installation);
-    server = await startServer(config, installation, log);
+    const server = await startServer(config, installation, log, parts.sealed);
+    parts.server = server;
     if (config.noauth) say('WARNING: COFFER_NOAUTH=1. Every request is believed; use it for tests alone.');
     describe(config, server, installation, isNew, performance.now() - started, say);
     const code = await Promise.race([stopped, postgresGaveUp(installation)]);
@@ -44,15 +53,33 @@ export async function serve(config: Config, options: ServeOptions): Promise<numb
         : 'The private PostgreSQL does not start again.',
     );
     return code;
+  } catch (error) {
+    if (error instanceof StoppedSealed) return 0;
+    throw error;
   } finally {
     const deadline = setTimeout(() => {
       void destination.close().then(() => process.exit(1));
     }, DRAIN_TIMEOUT_MS).unref();
-    await server?.drain();
-    await installation.close();
+    await (parts.server === undefined ? parts.sealed?.close() : parts.server.drain());
+    await parts.installation?.close();
     clearTimeout(deadline);
     await destination.close();
   }
+}
+
+/** Told to stop while nothing but shares was taken. */
+class StoppedSealed extends Error {}
+
+function stopSealed(): never {
+  throw new StoppedSealed();
+}
+
+function describeSeal({ address, unsealing }: SealedServer): string {
+  const { threshold } = unsealing.status();
+  return (
+    `Coffer is sealed: ${address} answers 503 until ${threshold} shares of the keyring are given.\n` +
+    '  each of their holders runs: coffer unseal'
+  );
 }
 
 async function makeInstallation(config: Config, installation: Installation): Promise<void> {

@@ -6,11 +6,14 @@ import type { Coffer, Limits } from './coffer.ts';
 import type { Config } from './config.ts';
 import { createGate } from './crypto/gate.ts';
 import { type Metrics, createMetrics } from './health/metrics.ts';
+import { type SealedServer, startSealedServer } from './custody/sealed-server.ts';
 import type { Authenticate } from './http/auth.ts';
 import { describeError } from './http/failure-log.ts';
+import type { HttpServerOptions } from './http/server.ts';
 import { type Identity, openIdentity } from './identity/identity.ts';
 import { authenticateOutside } from './identity/outside-keystone/outside-keystone.ts';
 import type { Installation } from './installation.ts';
+import type { SplitKeyring } from './keyring/split-keyring.ts';
 import { deleteProject } from './projects/deletion.ts';
 import { createJobs } from './worker/jobs.ts';
 import { type Worker, createWorker } from './worker/worker.ts';
@@ -95,8 +98,43 @@ async function openAuthentication(
   return { identity, authenticate: async (token) => await identity.authenticate(token) };
 }
 
-/** Puts the parts together, listens, and returns once requests are answered. */
-export async function startServer(config: Config, installation: Installation, log: Logger): Promise<Server> {
+/** What both servers, sealed and open, are told of HTTP. */
+function httpOf(config: Config, log: Logger): Omit<HttpServerOptions, 'authenticate'> {
+  return {
+    publicUrl: config.publicUrl,
+    log,
+    identityUrl: config.keystone?.url,
+    limits: { connectionsMax: config.connectionsMax, inFlightMax: config.requestsMax },
+    ...(config.tls === undefined ? {} : { tls: config.tls }),
+  };
+}
+
+const disableFileOf = ({ dataDir }: Config): string => `${dataDir}/healthcheck_disable`;
+
+/** Listens, and takes the shares of keyrings in place of requests. */
+export async function waitSealed(
+  config: Config,
+  keyrings: readonly SplitKeyring[],
+  log: Logger,
+): Promise<SealedServer> {
+  const { host, port } = config.listen;
+  return await startSealedServer(keyrings, {
+    http: httpOf(config, log),
+    listen: { host, port },
+    disableFile: disableFileOf(config),
+  });
+}
+
+/**
+ * Puts the parts together, listens, and returns once requests are answered; where a sealed server listens
+ * already, in its place.
+ */
+export async function startServer(
+  config: Config,
+  installation: Installation,
+  log: Logger,
+  sealed?: SealedServer,
+): Promise<Server> {
   const metrics = createMetrics(installation.db);
   const worker = createWorker({ db: installation.db, log, metrics });
   const coffer = createCoffer(config, installation, { log, metrics, worker });
@@ -108,32 +146,34 @@ export async function startServer(config: Config, installation: Installation, lo
     identity,
     metrics,
     deleteProject: async (projectId) => await deleteProject(coffer, projectId),
-    http: {
-      publicUrl: config.publicUrl,
-      log,
-      identityUrl: config.keystone?.url,
-      authenticate,
-      noAuth: config.noauth,
-      limits: { connectionsMax: config.connectionsMax, inFlightMax: config.requestsMax },
-      ...(config.tls === undefined ? {} : { tls: config.tls }),
-    },
+    http: { ...httpOf(config, log), authenticate, noAuth: config.noauth },
     health: {
-      disableFile: `${config.dataDir}/healthcheck_disable`,
+      disableFile: disableFileOf(config),
       isDraining: () => isDraining,
       metrics: config.metrics ? metrics : undefined,
     },
   });
   const drain = async (): Promise<void> => {
     isDraining = true;
-    await Promise.all([app.close(), worker.stop()]);
+    await Promise.all([app.close(), sealed?.close(), worker.stop()]);
     await identity?.close();
   };
   if (config.worker === 'on') worker.start(createJobs(coffer, config, metrics));
   try {
-    const address = await app.listen({ host: config.listen.host, port: config.listen.port });
-    return { app, coffer, address, drain };
+    return { app, coffer, address: await listen(app, config, sealed), drain };
   } catch (error) {
     await drain();
     throw error;
   }
+}
+
+async function listen(
+  app: FastifyInstance,
+  config: Config,
+  sealed: SealedServer | undefined,
+): Promise<string> {
+  if (sealed === undefined) return await app.listen({ host: config.listen.host, port: config.listen.port });
+  await app.ready();
+  sealed.handOver(app.server);
+  return sealed.address;
 }

@@ -15,6 +15,7 @@ export const nouns: Readonly<Record<string, () => Promise<CommandModule>>> = {
   store: () => import('./store.ts'),
   run: () => import('./run.ts'),
   serve: () => import('./serve.ts'),
+  unseal: () => import('./unseal.ts'),
   worker: () => import('./worker.ts'),
   migrate: () => import('./migrate.ts'),
   bootstrap: () => import('./bootstrap.ts'),

@@ -1,6 +1,7 @@
 import { flagOf, type Setting, type SettingKey, settingKeys, settings } from '../config/settings.ts';
 import { type LoadedConfig, loadConfig } from '../config.ts';
 import type { CommandContext, Flag, Flags } from './command.ts';
+import { sharesFlag } from './share-input.ts';
 
 /** The flags of these settings, or of all that may be given by flag. */
 export function settingFlags(keys: readonly SettingKey[] = settingKeys): Flags {
@@ -16,7 +17,10 @@ export function settingFlags(keys: readonly SettingKey[] = settingKeys): Flags {
 }
 
 /** What a command on the server's machine needs to find database and keyring. */
-export const installationFlags: Flags = settingFlags(['configFile', 'dataDir', 'keyringFile', 'stores']);
+export const installationFlags: Flags = {
+  ...settingFlags(['configFile', 'dataDir', 'keyringFile', 'stores']),
+  ...sharesFlag,
+};
 
 /** The settings as this command line, its environment and its file have them. */
 export function loadSettings({ values, env, cwd }: CommandContext): LoadedConfig {

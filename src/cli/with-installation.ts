@@ -5,6 +5,7 @@ import { CofferError } from '../errors.ts';
 import type { Installation, OpenOptions } from '../installation.ts';
 import type { CommandContext } from './command.ts';
 import { loadSettings } from './setting-flags.ts';
+import { askForShares } from './share-input.ts';
 
 /** Opens database and keyring for one command, beside a server that may run, and closes them after it. */
 export async function withInstallation<T>(
@@ -13,7 +14,7 @@ export async function withInstallation<T>(
   use: (installation: Installation & { clock: Clock }, config: Config) => Promise<T>,
 ): Promise<T> {
   const { config } = loadSettings(context);
-  requireData(config);
+  if (!(options.allowEmpty && (await isSplit(config)))) requireData(config);
   const { openInstallation } = await import('../installation.ts');
   const say = (line: string): unknown => context.stderr.write(`${line}\n`);
   const installation = await openInstallation(config, {
@@ -21,6 +22,7 @@ export async function withInstallation<T>(
     purpose: 'command',
     createMissing: false,
     say,
+    unseal: async (keyrings) => await askForShares(context, keyrings),
   });
   try {
     return await use({ ...installation, clock: { now: () => new Date() } }, config);
@@ -46,4 +48,10 @@ export function requireData(config: Config): void {
     'configuration',
     `There is no data in ${config.dataDir}. Set COFFER_DATABASE_URL or COFFER_DATA_DIR, or run: coffer serve`,
   );
+}
+
+/** Its keyring was made on purpose, and `npm start` makes no installation of such a one: bootstrap does. */
+async function isSplit({ installationFile }: Config): Promise<boolean> {
+  const { findSplitKeyring } = await import('../keyring/split-file.ts');
+  return (await findSplitKeyring(installationFile)) !== undefined;
 }

@@ -19,14 +19,43 @@ const CHECK_TIMEOUT_MS = 2_000;
 
 export function registerHealthRoutes(app: FastifyInstance, coffer: Coffer, options: HealthOptions): void {
   const findProblem = once(async () => await findProblemOf(coffer));
+  registerProbes(app, options.disableFile, {
+    outOfBalance: () => undefined,
+    findProblem: async () => (options.isDraining() ? 'draining' : await findProblem()),
+  });
 
+  const { metrics } = options;
+  if (metrics === undefined) return;
+  app.get('/metrics', { config: { public: true, probe: true } }, async (_request, reply) => {
+    reply.type(metrics.registry.contentType);
+    return await metrics.registry.metrics();
+  });
+}
+
+/** The same of a server that waits for the shares of its keyring: alive, and not ready. */
+export function registerSealedHealthRoutes(app: FastifyInstance, disableFile: string): void {
+  registerProbes(app, disableFile, { outOfBalance: () => 'SEALED', findProblem: async () => 'sealed' });
+}
+
+interface Condition {
+  /** Why `/healthcheck` takes the server out of a balancer by itself. */
+  outOfBalance: () => string | undefined;
+  /** Why it is not ready. */
+  findProblem: () => Promise<string | undefined>;
+}
+
+function registerProbes(
+  app: FastifyInstance,
+  disableFile: string,
+  { outOfBalance, findProblem }: Condition,
+): void {
   app.get('/healthcheck', { config: { public: true, probe: true } }, async (request, reply) => {
-    const disabled = await access(options.disableFile).then(
-      () => true,
-      () => false,
+    const disabled = await access(disableFile).then(
+      () => 'DISABLED BY FILE',
+      () => outOfBalance(),
     );
-    const reason = disabled ? 'DISABLED BY FILE' : 'OK';
-    reply.code(disabled ? 503 : 200);
+    const reason = disabled ?? 'OK';
+    reply.code(disabled === undefined ? 200 : 503);
     if ((request.headers.accept ?? '').includes('application/json'))
       return { detailed: false, reasons: [reason] };
     return await reply.type('text/plain; charset=UTF-8').send(reason);
@@ -35,16 +64,9 @@ export function registerHealthRoutes(app: FastifyInstance, coffer: Coffer, optio
   app.get('/health/live', { config: { public: true, probe: true } }, async () => ({ status: 'live' }));
 
   app.get('/health/ready', { config: { public: true, probe: true } }, async (_request, reply) => {
-    const problem = options.isDraining() ? 'draining' : await findProblem();
+    const problem = await findProblem();
     if (problem === undefined) return { status: 'ready' };
     return await reply.code(503).header('retry-after', '1').send({ status: 'not ready', reason: problem });
-  });
-
-  const { metrics } = options;
-  if (metrics === undefined) return;
-  app.get('/metrics', { config: { public: true, probe: true } }, async (_request, reply) => {
-    reply.type(metrics.registry.contentType);
-    return await metrics.registry.metrics();
   });
 }
 

@@ -2,7 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { CofferError, type ErrorCode } from '../errors.ts';
 import { type ErrorReply, errorReply, outcomes, unexpectedFailure } from './errors.ts';
 import { describeError, type FailureLog } from './failure-log.ts';
-import { Overloaded } from './overload.ts';
+import { TurnedAway } from './overload.ts';
 import { pathOf, surfaceOf } from './surface.ts';
 
 const frameworkCodes: ReadonlyMap<number, ErrorCode> = new Map([
@@ -55,7 +55,7 @@ export function sendFailure(
   reply: FastifyReply,
 ): void {
   const failure = asHttpFailure(error);
-  if (outcomes[failure.code].status >= 500 && !(failure instanceof Overloaded)) {
+  if (outcomes[failure.code].status >= 500 && !(failure instanceof TurnedAway)) {
     const level = failure.code === 'unavailable' ? 'warn' : 'error';
     handling.log[level](
       {

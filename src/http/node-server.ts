@@ -47,3 +47,11 @@ export function createNodeServer(
   });
   return server;
 }
+
+/** From now on `to`, which does not listen itself, answers what comes in at `from`. */
+export function forwardRequests(from: Server, to: Server): void {
+  for (const event of ['request', 'checkExpectation', 'clientError']) {
+    from.removeAllListeners(event);
+    from.on(event, (...given: unknown[]) => void to.emit(event, ...given));
+  }
+}

@@ -4,9 +4,9 @@ import type { FailureLog } from './failure-log.ts';
 import type { HttpLimits } from './limits.ts';
 
 /** Not logged one by one: that would be more of the same load. */
-export class Overloaded extends CofferError {
-  constructor(message: string) {
-    super('unavailable', message, { retryAfterSeconds: 1 });
+export class TurnedAway extends CofferError {
+  constructor(message: string, retryAfterSeconds = 1) {
+    super('unavailable', message, { retryAfterSeconds });
   }
 }
 
@@ -55,9 +55,9 @@ export class Overload implements InFlight {
     this.#delay?.disable();
   }
 
-  #refusal(message: string): Overloaded {
+  #refusal(message: string): TurnedAway {
     this.#refused += 1;
-    return new Overloaded(message);
+    return new TurnedAway(message);
   }
 
   #look(): void {

@@ -29,6 +29,8 @@ export interface HttpServerOptions {
   tls?: TlsFiles;
   /** Log one request in so many; 0 for none. */
   accessLogEvery?: number;
+  /** Refuses whatever has no route here, in place of telling what exists from what does not. */
+  refuseUnrouted?: () => Error;
 }
 
 /**
@@ -75,7 +77,7 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
 
   app.setErrorHandler((error, request, reply) => sendFailure(handling, error, request, reply));
   const overload = new Overload(limits, options.log);
-  addGate(app, { identifyOn: identification(options), overload });
+  addGate(app, { identifyOn: identification(options), overload }, options.refuseUnrouted);
   addManners(app, overload, limits, manners);
   leaveBodiesToHandlers(app);
   logAccess(app, options.log, options.accessLogEvery ?? 0);
@@ -145,7 +147,11 @@ function identification(options: HttpServerOptions): GateKeeping['identifyOn'] {
     options.noAuth === true && (surface === 'v1' || surface === 'v2') ? noAuthenticate : byToken;
 }
 
-function addGate(app: FastifyInstance, keeping: GateKeeping): void {
+function addGate(
+  app: FastifyInstance,
+  keeping: GateKeeping,
+  refusal: HttpServerOptions['refuseUnrouted'],
+): void {
   const routes = new RouteTable();
   app.decorateRequest('actor');
   app.decorateRequest('microversion');
@@ -154,7 +160,10 @@ function addGate(app: FastifyInstance, keeping: GateKeeping): void {
     routes.add(route.url, [route.method].flat());
     route.onRequest = [gateFor(route, keeping), ...[route.onRequest ?? []].flat()];
   });
-  app.setNotFoundHandler((request, reply) => refuseUnrouted(routes, keeping, request, reply));
+  app.setNotFoundHandler(async (request, reply) => {
+    if (refusal !== undefined) throw refusal();
+    await refuseUnrouted(routes, keeping, request, reply);
+  });
 }
 
 /**

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { type FileHandle, link, open, realpath, rename, rm } from 'node:fs/promises';
+import { type FileHandle, link, open, realpath, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { KEY_BYTES, wipe } from '../crypto/envelope.ts';
+import type { CofferError } from '../errors.ts';
 import {
   ID_RULE,
   INSTALLATION_BYTES,
@@ -12,6 +13,7 @@ import {
   refuseKeyring,
   serializeKeyring,
 } from './master-keys.ts';
+import { isSplitKeyring, parseSplitKeyring } from './split-keyring.ts';
 
 /** Where the lines of a keyring are kept: a file, as they are or encrypted. */
 export interface KeyringPlace {
@@ -28,19 +30,16 @@ export interface KeyringPlace {
 
 const FILE_BYTES_MAX = 64 * 1024;
 
-/** The keyring file at a path, which only its owner may read or write. */
+/** The keyring file at a path, in clear, which only its owner may read or write. */
 export function keyringFileAt(path: string): KeyringPlace {
   return {
     path,
-    read: async () => await readPrivately(path),
-    replace: async (content) => {
-      try {
-        await replaceFile(path, content);
-      } catch (cause) {
-        const { code } = cause as NodeJS.ErrnoException;
-        throw refuseKeyring(path, `cannot be changed (${code ?? 'unknown'}). It is as it was`);
-      }
+    read: async () => {
+      const content = await readPrivately(path);
+      if (isSplitKeyring(content)) throw refuseKeyring(path, 'is split: only its shares open it');
+      return content;
     },
+    replace: async (content) => await replaceFile(path, content),
   };
 }
 
@@ -60,7 +59,10 @@ export async function readKeyringFile(path: string): Promise<MasterKeys> {
 
 /** The installation id of a keyring file; its keys are wiped. @throws CofferError `configuration`. */
 export async function readInstallationId(path: string): Promise<Uint8Array> {
-  const { installationId, keys } = await readParsed(keyringFileAt(path), parseLines);
+  const content = await readPrivately(path);
+  if (isSplitKeyring(content)) return parseSplitKeyring(path, content).installationId;
+  const place = { ...keyringFileAt(path), read: async () => content };
+  const { installationId, keys } = await readParsed(place, parseLines);
   wipe(...keys.values());
   return installationId;
 }
@@ -98,22 +100,53 @@ export async function createKeyringFile(
   masterKeyId: string | null,
   installationId: Uint8Array = randomBytes(INSTALLATION_BYTES),
 ): Promise<void> {
+  const content = newKeyring(path, masterKeyId, installationId);
+  try {
+    await createFile(path, content);
+  } finally {
+    wipe(content);
+  }
+}
+
+/** The lines of a keyring with one random master key, or for null none. The caller wipes them. */
+export function newKeyring(path: string, masterKeyId: string | null, installationId: Uint8Array): Buffer {
   if (masterKeyId !== null && !isMasterKeyId(masterKeyId))
     throw refuseKeyring(path, `cannot be made: ${ID_RULE}`);
   const keys = new Map<string, Uint8Array>();
   if (masterKeyId !== null) keys.set(masterKeyId, randomBytes(KEY_BYTES));
-  const content = serializeKeyring({ installationId, activeId: masterKeyId ?? undefined, keys });
-  const unfinished = `${path}.${randomBytes(6).toString('hex')}`;
   try {
-    await writeNew(unfinished, content);
-    // Not a rename: that would overwrite.
-    await link(unfinished, path);
-  } catch (cause) {
+    return serializeKeyring({ installationId, activeId: masterKeyId ?? undefined, keys });
+  } finally {
+    wipe(...keys.values());
+  }
+}
+
+/**
+ * Writes a keyring's file. `whenWritten` runs when it is on the disk and has not got its name yet.
+ *
+ * @throws CofferError `configuration` when the file exists.
+ */
+export async function createFile(
+  path: string,
+  content: Uint8Array,
+  whenWritten: () => Promise<void> = async () => {},
+): Promise<void> {
+  const unfinished = `${path}.${randomBytes(6).toString('hex')}`;
+  const cannot = (cause: unknown): CofferError => {
     const { code } = cause as NodeJS.ErrnoException;
     const why = code === 'EEXIST' ? 'exists already' : `cannot be made (${code ?? 'unknown'})`;
-    throw refuseKeyring(path, `${why}. A keyring is never overwritten`);
+    return refuseKeyring(path, `${why}. A keyring is never overwritten`);
+  };
+  try {
+    await writeNew(unfinished, content).catch((cause: unknown) => {
+      throw cannot(cause);
+    });
+    await whenWritten();
+    // Not a rename: that would overwrite.
+    await link(unfinished, path).catch((cause: unknown) => {
+      throw cannot(cause);
+    });
   } finally {
-    wipe(content, ...keys.values());
     await rm(unfinished, { force: true });
   }
   await syncFolder(path);
@@ -131,7 +164,8 @@ async function readParsed<T>(
   }
 }
 
-async function readPrivately(path: string): Promise<Buffer> {
+/** The bytes of a keyring's file, whatever their form. The caller wipes them. */
+export async function readPrivately(path: string): Promise<Buffer> {
   const file = await open(path, 'r').catch((cause: NodeJS.ErrnoException) => {
     const why = cause.code === 'ENOENT' ? 'does not exist' : `cannot be read (${cause.code ?? 'unknown'})`;
     throw refuseKeyring(path, `${why}. Make one with: coffer keyring create ${path}`);
@@ -154,23 +188,47 @@ async function requirePrivate(path: string, file: FileHandle): Promise<void> {
   if ((status.mode & 0o077) !== 0) throw refuseKeyring(path, `can be read by others. Run: chmod 600 ${path}`);
 }
 
-/** Its owner and mode stay: a command of root's must not take a keyring away from the server's user. */
-async function replaceFile(path: string, content: Uint8Array): Promise<void> {
-  const place = await realpath(path);
-  const old = await open(place, 'r');
-  const { mode, uid, gid } = await old.stat().finally(async () => await old.close());
+/**
+ * Puts other bytes in the place of a keyring's file, in one step. Its owner and mode stay: a command of
+ * root's must not take a keyring away from the server's user. `whenWritten` runs when the bytes are on the
+ * disk and the old ones are still in place.
+ *
+ * @throws CofferError `configuration`.
+ */
+export async function replaceFile(
+  path: string,
+  content: Uint8Array,
+  whenWritten: () => Promise<void> = async () => {},
+): Promise<void> {
+  const cannot = (cause: unknown): CofferError => {
+    const { code } = cause as NodeJS.ErrnoException;
+    return refuseKeyring(path, `cannot be changed (${code ?? 'unknown'}). It is as it was`);
+  };
+  const place = await realpath(path).catch((cause: unknown) => {
+    throw cannot(cause);
+  });
   const unfinished = `${place}.${randomBytes(6).toString('hex')}`;
   try {
-    await writeNew(unfinished, content, async (file) => {
-      const made = await file.stat();
-      if (made.uid !== uid || made.gid !== gid) await file.chown(uid, gid);
-      await file.chmod(mode & 0o777);
+    await writeBeside(place, unfinished, content).catch((cause: unknown) => {
+      throw cannot(cause);
     });
-    await rename(unfinished, place);
+    await whenWritten();
+    await rename(unfinished, place).catch((cause: unknown) => {
+      throw cannot(cause);
+    });
   } finally {
     await rm(unfinished, { force: true });
   }
   await syncFolder(place);
+}
+
+async function writeBeside(place: string, unfinished: string, content: Uint8Array): Promise<void> {
+  const { mode, uid, gid } = await stat(place);
+  await writeNew(unfinished, content, async (file) => {
+    const made = await file.stat();
+    if (made.uid !== uid || made.gid !== gid) await file.chown(uid, gid);
+    await file.chmod(mode & 0o777);
+  });
 }
 
 async function writeNew(

@@ -12,6 +12,8 @@ import {
 import type { KeyringLog } from './held-master-keys.ts';
 import type { MasterKeys } from './master-keys.ts';
 import { createSoftwareBackend } from './software-backend.ts';
+import { findSplitKeyring, splitKeyringAt } from './split-file.ts';
+import type { SplitKeyring, WrappingKeys } from './split-keyring.ts';
 import { createStores, type Stores } from './stores.ts';
 
 /** A store as the configuration names it. */
@@ -23,6 +25,8 @@ export interface StoreOpening {
   /** Makes the files of other stores that are not there, each with a master key of this id. */
   missingKeyId?: string | undefined;
   openToken: (store: string) => CryptoBackend;
+  /** Gets the keys of split keyrings from those who hold the shares. Owned by the stores from then on. */
+  unseal: (keyrings: readonly SplitKeyring[]) => Promise<WrappingKeys>;
   /** Hears of master keys that were picked up while others used them already. */
   log: KeyringLog;
 }
@@ -34,10 +38,16 @@ export interface StoreOpening {
  */
 export async function openStores(
   sources: readonly StoreSource[],
-  { installationFile, missingKeyId, openToken, log }: StoreOpening,
+  { installationFile, missingKeyId, openToken, unseal, log }: StoreOpening,
 ): Promise<{ installationId: Uint8Array; stores: Stores }> {
   const installationId = await readInstallationId(installationFile);
   const backends: CryptoBackend[] = [];
+  const split = await findSplit(sources);
+  const keys: WrappingKeys = split.size === 0 ? new Map() : await unseal([...split.values()]);
+  const close = (): void => {
+    for (const backend of backends) backend.close();
+    wipe(...keys.values());
+  };
   try {
     for (const source of sources) {
       if (source.kind === 'pkcs11') {
@@ -47,17 +57,26 @@ export async function openStores(
       if (missingKeyId !== undefined && !existsSync(source.file)) {
         await createKeyringFile(source.file, missingKeyId, installationId);
       }
-      const place = keyringFileAt(source.file);
-      const keys = await readKeysOf(installationId, place, installationFile);
-      backends.push(createSoftwareBackend(source.name, keys, { place, log }));
+      const place = split.has(source.file) ? splitKeyringAt(source.file, keys) : keyringFileAt(source.file);
+      const masterKeys = await readKeysOf(installationId, place, installationFile);
+      backends.push(createSoftwareBackend(source.name, masterKeys, { place, log }));
     }
     const [first, ...others] = backends;
     if (first === undefined) throw new CofferError('configuration', 'There is no secret store.');
-    return { installationId, stores: createStores([first, ...others]) };
+    return { installationId, stores: { ...createStores([first, ...others]), close } };
   } catch (error) {
-    for (const backend of backends) backend.close();
+    close();
     throw error;
   }
+}
+
+async function findSplit(sources: readonly StoreSource[]): Promise<ReadonlyMap<string, SplitKeyring>> {
+  const found = new Map<string, SplitKeyring>();
+  for (const source of sources) {
+    const keyring = source.kind === 'software' ? await findSplitKeyring(source.file) : undefined;
+    if (keyring !== undefined) found.set(keyring.path, keyring);
+  }
+  return found;
 }
 
 async function readKeysOf(

@@ -1,7 +1,7 @@
 import type { Config } from '../config.ts';
 import { CofferError } from '../errors.ts';
 import { createMetrics } from '../health/metrics.ts';
-import { openInstallation } from '../installation.ts';
+import { openInstallation, type OpenOptions } from '../installation.ts';
 import { openLogDestination } from '../log-destination.ts';
 import { DRAIN_TIMEOUT_MS, waitForSignal } from '../serve.ts';
 import { createCoffer, createLog } from '../server.ts';
@@ -9,7 +9,10 @@ import { createJobs } from './jobs.ts';
 import { createWorker } from './worker.ts';
 
 /** Runs the jobs, and answers no requests, until it is told to stop. Resolves to the exit code. */
-export async function runWorkerAlone(config: Config, say: (line: string) => void): Promise<number> {
+export async function runWorkerAlone(
+  config: Config,
+  { say, unseal }: Required<Pick<OpenOptions, 'say' | 'unseal'>>,
+): Promise<number> {
   if (config.databaseUrl === undefined) {
     throw new CofferError(
       'configuration',
@@ -19,7 +22,7 @@ export async function runWorkerAlone(config: Config, say: (line: string) => void
   const destination = openLogDestination(1, say);
   const log = createLog(config, destination);
   const stopped = waitForSignal();
-  const opening = { purpose: 'command', createMissing: false, allowEmpty: false, say } as const;
+  const opening = { purpose: 'command', createMissing: false, allowEmpty: false, say, unseal } as const;
   const installation = await openInstallation(config, opening);
   const metrics = createMetrics(installation.db);
   const worker = createWorker({ db: installation.db, log, metrics });

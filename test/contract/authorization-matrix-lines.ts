@@ -31,6 +31,8 @@ const open: Record<string, Line> = {
   // 401 and 400: no JWT was sent, which is what these take for a token.
   'POST /identity/v3/OS-FEDERATION/identity_providers/{issuer}/protocols/{protocol}/auth': ['public', 401],
   'POST /identity/oauth2/token': ['public', 400],
+  'GET /v2/sys/unseal': ['public', 200],
+  'POST /v2/sys/unseal': ['public', 415],
   'POST /v2/redemptions': ['public', 415],
 };
 
