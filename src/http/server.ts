@@ -16,6 +16,7 @@ import { parseQueryString } from './query-string.ts';
 import { checkHeaders } from './request-headers.ts';
 import './request-context.ts';
 import { RouteTable } from './route-table.ts';
+import { pathOf, surfaceOf } from './surface.ts';
 
 export interface HttpServerOptions {
   publicUrl: string;
@@ -77,6 +78,8 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
 
   app.setErrorHandler((error, request, reply) => sendFailure(handling, error, request, reply));
   const overload = new Overload(limits, options.log);
+  // Before the gate, so that each of the two gets its own.
+  addHeads(app);
   addGate(app, { identifyOn: identification(options), overload }, options.refuseUnrouted);
   addManners(app, overload, limits, manners);
   leaveBodiesToHandlers(app);
@@ -163,6 +166,15 @@ function addGate(
   app.setNotFoundHandler(async (request, reply) => {
     if (refusal !== undefined) throw refusal();
     await refuseUnrouted(routes, keeping, request, reply);
+  });
+}
+
+/** Keystone answers HEAD wherever it answers GET, and the key-manager API nowhere. */
+function addHeads(app: FastifyInstance): void {
+  app.addHook('onRoute', (route) => {
+    const { method, url } = route;
+    if (method !== 'GET' || surfaceOf(pathOf(url)) !== 'identity') return;
+    if (!app.hasRoute({ method: 'HEAD', url })) app.route({ ...route, method: 'HEAD' });
   });
 }
 

@@ -63,6 +63,16 @@ function registerTokens(app: FastifyInstance, coffer: Coffer, identity: Identity
 
   const openSubject = createSubjectOpening(coffer, identity);
 
+  // Before GET, which would bring one that describes the token in vain.
+  app.head<{ Querystring: Query }>(
+    TOKENS,
+    { config: { actor: true }, ...described(tokenDocumentation.head) },
+    async (request, reply) => {
+      const { token } = await openSubject(request, 'identity:check_token', expiredAsked(request.query));
+      return await reply.header('x-subject-token', token).header('vary', 'X-Auth-Token').send();
+    },
+  );
+
   app.get<{ Querystring: Query }>(
     TOKENS,
     { config: { actor: true }, ...described(tokenDocumentation.get) },
@@ -74,15 +84,6 @@ function registerTokens(app: FastifyInstance, coffer: Coffer, identity: Identity
       );
       reply.header('x-subject-token', token).header('vary', 'X-Auth-Token');
       return await describe(known, request.query);
-    },
-  );
-
-  app.head<{ Querystring: Query }>(
-    TOKENS,
-    { config: { actor: true }, ...described(tokenDocumentation.head) },
-    async (request, reply) => {
-      const { token } = await openSubject(request, 'identity:check_token', expiredAsked(request.query));
-      return await reply.header('x-subject-token', token).header('vary', 'X-Auth-Token').send();
     },
   );
 

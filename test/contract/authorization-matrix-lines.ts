@@ -176,5 +176,18 @@ const things: Record<string, Line> = {
   'DELETE /v1/orders/{orderId}': ['order:delete', 204],
 };
 
+/** Of identity, each GET answers HEAD too, with its own status. */
+const heads: Record<string, Line> = Object.fromEntries(
+  Object.entries({ ...open, ...identity })
+    .filter(([route]) => route.startsWith('GET /identity'))
+    .map(([route, line]) => [route.replace('GET', 'HEAD'), line]),
+);
+
 /** Every route of the server. */
-export const LINES: Readonly<Record<string, Line>> = { ...open, ...identity, ...service, ...things };
+export const LINES: Readonly<Record<string, Line>> = {
+  ...open,
+  ...heads,
+  ...identity,
+  ...service,
+  ...things,
+};

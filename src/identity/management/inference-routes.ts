@@ -64,19 +64,7 @@ function registerOne(desk: Desk): void {
     throw doesNotImply(request);
   };
 
-  app.get<ImpliedRoute>(
-    IMPLIED,
-    {
-      config: { action: 'identity:check_implied_role' },
-      ...described(
-        describe('Whether a role implies another', { ...documentation, done: { 200: 'It does' } }),
-      ),
-    },
-    async (request) => {
-      return formatPair(base, await readPair(request));
-    },
-  );
-
+  // Before GET, which would bring one that answers 200.
   app.head<ImpliedRoute>(
     IMPLIED,
     {
@@ -88,6 +76,19 @@ function registerOne(desk: Desk): void {
     async (request, reply) => {
       await readPair(request);
       return await reply.code(204).send();
+    },
+  );
+
+  app.get<ImpliedRoute>(
+    IMPLIED,
+    {
+      config: { action: 'identity:check_implied_role' },
+      ...described(
+        describe('Whether a role implies another', { ...documentation, done: { 200: 'It does' } }),
+      ),
+    },
+    async (request) => {
+      return formatPair(base, await readPair(request));
     },
   );
 }
