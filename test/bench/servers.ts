@@ -36,7 +36,11 @@ const CROWD = { name: 'crowd', password: 'a crowd of secrets', secrets: 100_000,
 /** One PostgreSQL; on it a built Coffer and the yardstick, each in a process of its own. */
 export async function startServers(): Promise<Servers> {
   const folder = mkdtempSync(join(tmpdir(), 'coffer-bench-'));
-  const postgres = await startPrivatePostgres({ dataDirectory: join(folder, 'data'), log: () => {} });
+  const postgres = await startPrivatePostgres({
+    dataDirectory: join(folder, 'data'),
+    log: () => {},
+    settings: { max_connections: '200' },
+  });
   const env = {
     COFFER_DATABASE_URL: postgres.url,
     COFFER_KEYRING_FILE: join(folder, 'keys'),

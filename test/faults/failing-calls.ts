@@ -6,7 +6,9 @@ import type pg from 'pg';
  * the statement was done, so that nobody hears of it; the server gives the statement up.
  */
 export const FAULTS = ['broken before', 'broken after', 'timed out'] as const;
-export type Fault = (typeof FAULTS)[number];
+/** The process ends, before the statement is sent or once it was done; nothing of it happens after that. */
+export const KILLS = ['killed before', 'killed after'] as const;
+export type Fault = (typeof FAULTS)[number] | (typeof KILLS)[number];
 
 export interface FailingCalls {
   /** The n-th call from now on fails, once. */
@@ -15,6 +17,8 @@ export interface FailingCalls {
   disarm(): void;
   /** Whether the call that was to fail was made. */
   hasStruck(): boolean;
+  /** Breaks all connections, and every one that is made from now on. */
+  kill(): void;
 }
 
 type Callback = (error: Error | null, result: pg.QueryResult) => void;
@@ -23,9 +27,15 @@ const CANCELED = `DO $$ BEGIN RAISE EXCEPTION 'canceled' USING ERRCODE = '57014'
 
 /** Puts faults between a pool and its server. What fails is a real connection, or a real statement. */
 export function failCallsOf(pool: pg.Pool): FailingCalls {
-  const patched = new WeakSet<pg.PoolClient>();
+  const patched = new Set<pg.PoolClient>();
   let armed: { fault: Fault; n: number } | undefined;
   let struck = false;
+  let isDead = false;
+
+  const kill = (): void => {
+    isDead = true;
+    for (const client of patched) cut(client);
+  };
 
   const strike = (): Fault | undefined => {
     if (armed === undefined) return undefined;
@@ -40,18 +50,17 @@ export function failCallsOf(pool: pg.Pool): FailingCalls {
   pool.on('acquire', (client) => {
     if (patched.has(client)) return;
     patched.add(client);
+    client.once('end', () => patched.delete(client));
     const query = client.query.bind(client) as unknown as Query;
-    const cut = (): void => {
-      (client as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy();
-    };
     const run = async (fault: Fault, args: unknown[]): Promise<pg.QueryResult> => {
       if (fault === 'timed out') return (await query(CANCELED)) as pg.QueryResult;
-      if (fault === 'broken after') await query(...args);
-      cut();
+      if (fault === 'broken after' || fault === 'killed after') await query(...args);
+      if (fault === 'killed before' || fault === 'killed after') kill();
+      cut(client);
       return (await query(...args)) as pg.QueryResult;
     };
     const failing = (...args: unknown[]): Promise<pg.QueryResult> | undefined => {
-      const fault = strike();
+      const fault = isDead ? 'killed before' : strike();
       if (fault === undefined) return query(...args);
       const last = args.at(-1);
       if (typeof last !== 'function') return run(fault, args);
@@ -70,5 +79,10 @@ export function failCallsOf(pool: pg.Pool): FailingCalls {
       armed = undefined;
     },
     hasStruck: () => struck,
+    kill,
   };
+}
+
+function cut(client: pg.PoolClient): void {
+  (client as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy();
 }
