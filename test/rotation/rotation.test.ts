@@ -3,9 +3,12 @@ import { LAYOUTS, SYSTEM_PROJECT } from '../../src/db/layouts.ts';
 import { ENVELOPES } from '../../src/keyring/envelopes.ts';
 import { countRowsBelow, tablesOf } from '../../src/rotation/queries.ts';
 import { beginRotation } from '../../src/rotation/rotation.ts';
+import type { CofferError } from '../../src/errors.ts';
+import { BACKEND_FAULTS } from '../faults/failing-backend.ts';
 import { FAULTS, failCallsOf } from '../faults/failing-calls.ts';
 import { rounds } from '../harness/rounds.ts';
 import { type Person, type StartedCoffer, startCoffer } from '../harness/start-coffer.ts';
+import { startRotator } from './rotator.ts';
 import { fillProject, finishRotation, type Kept, partsOf, readAll } from './stage.ts';
 
 let coffer: StartedCoffer;
@@ -110,6 +113,39 @@ describe('the rotation of a KEK', () => {
     }
     expect(await epochs(person.projectId)).toHaveLength(1);
   });
+});
+
+describe('a rotation whose backend fails', () => {
+  it.for(BACKEND_FAULTS)(
+    'completes at the second attempt wherever a call is %s',
+    { timeout: 600_000 },
+    async (fault) => {
+      const { projectId } = person;
+      const rotator = await startRotator(coffer, { restSeconds: 0 });
+      const { backends } = rotator;
+      for (let n = 1; ; n += 1) {
+        rotator.parts.keyring.forgetKeys(projectId);
+        backends.arm(fault, n);
+        const first = await rotator.rotate(projectId).then(
+          () => 'done',
+          (error: unknown) => (error as CofferError).code,
+        );
+        backends.disarm();
+        if (!backends.hasStruck()) {
+          expect(first).toBe('done');
+          expect(n).toBeGreaterThan(40);
+          break;
+        }
+        expect(['done', 'unavailable'], `call ${n}`).toContain(first);
+        // The lease of the one that failed would run for half a minute.
+        await coffer.installation.db.query({ text: 'UPDATE kek_rotations SET leased_until = NULL' });
+        await rotator.rotate(projectId);
+        expect(await epochs(projectId)).toHaveLength(1);
+        expect(await readAll(person, kept)).toEqual(payloads());
+      }
+      await rotator.close();
+    },
+  );
 });
 
 describe('the tables of a rotation', () => {

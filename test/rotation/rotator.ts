@@ -13,7 +13,7 @@ import type { StartedCoffer } from '../harness/start-coffer.ts';
 
 /** Old keys stay for as long as a request may be under way, on a machine that is busy with tests. */
 const PACE: RotationPace = { rowsAtOnce: 5, rowsPerSecond: 1_000_000, restSeconds: 0.5 };
-const LOOK_EVERY_MS = 25;
+const LOOK_EVERY_MS = 150;
 
 /** A process of its own beside the servers, as the one of `coffer kek rotate`, which can be killed. */
 export interface Rotator {
@@ -25,7 +25,11 @@ export interface Rotator {
   close(): Promise<void>;
 }
 
-export async function startRotator({ env }: StartedCoffer): Promise<Rotator> {
+export async function startRotator(
+  { env }: StartedCoffer,
+  { restSeconds = PACE.restSeconds } = {},
+): Promise<Rotator> {
+  const pace = { ...PACE, restSeconds };
   const { config } = loadConfig({ flags: {}, env, cwd: '/' });
   const options = { purpose: 'command', createMissing: false, allowEmpty: false, say: () => {} } as const;
   const installation = await openInstallation(config, options);
@@ -53,17 +57,17 @@ export async function startRotator({ env }: StartedCoffer): Promise<Rotator> {
     database,
     backends,
     rotate: async (projectId) => {
-      const { active_epoch: mine } = await beginRotation(parts, projectId);
-      await finish(parts, projectId, mine);
+      await beginRotation(parts, projectId);
+      await finish(parts, pace, projectId);
     },
     close: async () => await installation.close(),
   };
 }
 
-async function finish(parts: RotationParts, projectId: string, below: bigint): Promise<void> {
+async function finish(parts: RotationParts, pace: RotationPace, projectId: string): Promise<void> {
   const { signal } = new AbortController();
   for (;;) {
-    const advanced = await continueRotation(parts, PACE, { projectId, signal });
+    const advanced = await continueRotation(parts, pace, { projectId, signal });
     if (advanced?.state === 'blocked') throw new Error('the rotation is blocked');
     if ((await findRotation(parts.db, projectId)) === undefined) return;
     await wait(LOOK_EVERY_MS);
