@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { joinOrStart } from '../../src/db/embedded.ts';
@@ -11,12 +11,15 @@ import { useApplications } from './applications.ts';
 import { CanaryValues } from './canary-values.ts';
 import { knowKeys } from './open-keys.ts';
 import { type Hit, Scanner } from './scanner.ts';
+import { giveSharesWrongly, knowShares, openWithShares } from './shares.ts';
 import { Visitor } from './visitor.ts';
 
 let built: BuiltCoffer;
 let folder: Folder;
 let server: ServerProcess;
 let temporary: string;
+let shares: string[];
+let withShares: string[];
 
 beforeAll(async () => {
   built = await buildCoffer();
@@ -24,8 +27,13 @@ beforeAll(async () => {
   temporary = join(folder.path, 'tmp');
   await mkdir(temporary, { mode: 0o755 });
   Object.assign(folder.env, { COFFER_LOG_LEVEL: 'trace', TMPDIR: temporary, COFFER_METRICS: '1' });
+  const made = await folder.run(['keyring', 'create', '--split', '2/3', '-o', 'raw']);
+  shares = made.stdout.trim().split('\n');
+  withShares = ['--shares-from', join(folder.path, 'shares')];
+  await writeFile(join(folder.path, 'shares'), made.stdout, { mode: 0o600 });
+  await folder.run(['bootstrap', ...withShares]);
   server = folder.serve();
-  await server.ready();
+  await server.sealed();
 });
 afterAll(async () => {
   await built.remove();
@@ -35,6 +43,8 @@ it('lets no secret input out: not into logs, answers, database, its files and lo
   const scanner = new Scanner();
   const canaries = new CanaryValues(scanner);
   const said: string[] = [];
+  knowShares(canaries, shares);
+  const answersToShares = await giveSharesWrongly(folder.url, shares);
   const administrator = readOpenrc(folder.openrc);
   canaries.know('the password of the administrator', administrator.password);
   const { authUrl } = administrator;
@@ -44,9 +54,11 @@ it('lets no secret input out: not into logs, answers, database, its files and lo
     said.push(stdout, stderr);
   };
 
+  await run(['unseal'], shares[2]);
+  await server.ready();
   const password = canaries.text('the password of a user');
-  await run(['project', 'create', 'shop']);
-  await run(['user', 'create', 'ada', '--project', 'shop', '--role', 'creator'], password);
+  await run(['project', 'create', 'shop', ...withShares]);
+  await run(['user', 'create', 'ada', '--project', 'shop', '--role', 'creator', ...withShares], password);
   const login = { OS_AUTH_URL: authUrl, OS_USERNAME: 'ada', OS_PASSWORD: password, OS_PROJECT_NAME: 'shop' };
   // A name is no secret: that it is found tells that the places are those where a secret would be.
   const name = 'a-name-that-is-no-secret-and-is-found';
@@ -62,15 +74,15 @@ it('lets no secret input out: not into logs, answers, database, its files and lo
   await visitor.misplace();
   await visitor.sendBytes();
   await visitor.logInWrongly('ada');
-  const app = ['app', 'create', 'web', '--project', 'shop', '-o', 'raw'];
+  const app = ['app', 'create', 'web', '--project', 'shop', '-o', 'raw', ...withShares];
   const { stdout: code } = await folder.run(app);
   const answers = await useApplications(folder.url, token, code.trim(), canaries);
-  visitor.answers.push(...answers);
+  visitor.answers.push(...answers, ...answersToShares);
   await visitor.order();
 
   const places = new Map<string, Buffer | string>();
   await withDatabase(async (db) => {
-    await knowKeys(canaries, db, folder.keyring);
+    await knowKeys(canaries, db, await openWithShares(folder.keyring, shares));
     await db.query({ text: 'CHECKPOINT' });
     for (const [table, dump] of await dumpTables(db)) places.set(`table ${table}`, dump);
   });
@@ -78,7 +90,11 @@ it('lets no secret input out: not into logs, answers, database, its files and lo
     places.set(`answer ${n}: ${answer.slice(0, 60)}`, answer);
   for (const [n, output] of said.entries()) places.set(`output ${n} of a command`, output);
   for (const [name, content] of readFiles(folder.data)) places.set(`running: ${name}`, content);
+  for (const name of ['cmdline', 'environ']) {
+    places.set(`${name} of the server`, readFileSync(`/proc/${server.pid}/${name}`));
+  }
   await server.stop();
+  places.set('the keyring', readFileSync(folder.keyring));
   places.set('standard output', server.stdout);
   places.set('standard error', server.stderr);
   for (const root of [folder.data, temporary]) {

@@ -8,7 +8,7 @@ import {
   type PayloadKind,
   payloadContext,
 } from '../../src/keyring/contexts.ts';
-import { readKeyringFile } from '../../src/keyring/keyring-file.ts';
+import type { MasterKeys } from '../../src/keyring/master-keys.ts';
 import type { CanaryValues } from './canary-values.ts';
 
 interface KekRow {
@@ -36,8 +36,11 @@ const PAYLOADS: Readonly<Record<PayloadKind, string>> = {
 };
 
 /** Every key of an installation, opened as the server opens it. */
-export async function knowKeys(canaries: CanaryValues, db: Db, keyringFile: string): Promise<void> {
-  const { installationId, keys } = await readKeyringFile(keyringFile);
+export async function knowKeys(
+  canaries: CanaryValues,
+  db: Db,
+  { installationId, keys }: MasterKeys,
+): Promise<void> {
   for (const [id, key] of keys) canaries.know(`master key ${id}`, Buffer.from(key));
   const keks = new Map<string, { id: string; key: Uint8Array }>();
   for (const row of (await db.query<KekRow>({ text: 'SELECT * FROM keks' })).rows) {

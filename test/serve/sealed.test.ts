@@ -30,7 +30,7 @@ const unseal = async (...some: string[]) => {
 
 async function startSealed(): Promise<ServerProcess> {
   const server = folder.serve();
-  await expect.poll(() => server.stderr, { timeout: 20_000 }).toContain('Coffer is sealed');
+  await server.sealed();
   return server;
 }
 
@@ -104,7 +104,7 @@ it('tells whoever gave the last share that the server does not start, and ends w
   const other = await built.emptyFolder();
   const made = await other.run(['keyring', 'create', '--split', '2/2', '-o', 'raw']);
   const server = other.serve();
-  await expect.poll(() => server.stderr, { timeout: 20_000 }).toContain('Coffer is sealed');
+  await server.sealed();
   const given = await other.run(['unseal'], { stdin: made.stdout });
   expect([given.code, given.stderr]).toEqual([8, expect.stringContaining('the server does not start')]);
   expect(await server.end()).toMatchObject({ code: 78, stderr: expect.stringContaining('coffer bootstrap') });

@@ -50,7 +50,16 @@ export class ServerProcess {
 
   /** Until it has said that it serves. Resolves to the milliseconds since its start. */
   async ready(): Promise<number> {
-    while (!this.stderr.includes('Coffer serves ')) {
+    return await this.#until('Coffer serves ');
+  }
+
+  /** Until it has said that it waits for the shares of its keyring. */
+  async sealed(): Promise<number> {
+    return await this.#until('Coffer is sealed');
+  }
+
+  async #until(line: string): Promise<number> {
+    while (!this.stderr.includes(line)) {
       if (this.#hasEnded) throw new Error(`it ended instead of serving:\n${this.stderr}`);
       if (performance.now() - this.started > READY_MS_MAX) throw new Error(`not ready:\n${this.stderr}`);
       await sleep(5);
