@@ -4,8 +4,8 @@ import type { CryptoBackend, OpenKek } from '../../src/keyring/backend.ts';
 import type { Stores } from '../../src/keyring/stores.ts';
 
 /**
- * How a call to a crypto backend, or to a KEK that is open, goes wrong: it is away before it was asked; it was
- * done and its answer is lost; it hangs, until whoever asked gives up.
+ * How a call to a crypto backend, or to a KEK that is open, goes wrong: it is away before it was asked; it
+ * was done and its answer is lost; it hangs, until whoever asked gives up.
  */
 export const BACKEND_FAULTS = ['away before', 'away after', 'too late'] as const;
 /** The process ends, before the call or once it was done. */

@@ -142,29 +142,20 @@ describe('a rotation of a KEK under reads and writes on two servers', () => {
     },
   );
 
-  it('twice at once, by two processes, ends with one KEK', LONG, async ({ annotate }) => {
+  it.for([
+    ['twice at once, by two processes, ends with one KEK', () => person.projectId, 100],
+    [
+      'twice at once, of the system itself, ends with one KEK, and every token goes on',
+      () => SYSTEM_PROJECT,
+      30,
+    ],
+  ] as const)('%s', LONG, async ([, projectOf, full], { annotate }) => {
     const rotators = await Promise.all([startRotator(one), startRotator(two)]);
-    const full = rounds(100);
-    for (let round = 0; round < full; round += 1) {
-      await Promise.all(rotators.map(async ({ rotate }) => await rotate(person.projectId)));
-      expect(await epochsOf(person.projectId)).toHaveLength(1);
+    for (let round = 0; round < rounds(full); round += 1) {
+      await Promise.all(rotators.map(async (rotator) => await rotator.rotate(projectOf())));
+      expect(await epochsOf(projectOf())).toHaveLength(1);
     }
-    await Promise.all(rotators.map(async ({ close }) => await close()));
-    await annotate(`${full} rounds, ${await expectNothingLost()}`);
+    for (const rotator of rotators) await rotator.close();
+    await annotate(`${rounds(full)} rounds, ${await expectNothingLost()}`);
   });
-
-  it(
-    "twice at once of the system's own ends with one KEK, and every token goes on",
-    LONG,
-    async ({ annotate }) => {
-      const rotators = await Promise.all([startRotator(one), startRotator(two)]);
-      const full = rounds(30);
-      for (let round = 0; round < full; round += 1) {
-        await Promise.all(rotators.map(async ({ rotate }) => await rotate(SYSTEM_PROJECT)));
-        expect(await epochsOf(SYSTEM_PROJECT)).toHaveLength(1);
-      }
-      await Promise.all(rotators.map(async ({ close }) => await close()));
-      await annotate(`${full} rounds, ${await expectNothingLost()}`);
-    },
-  );
 });
