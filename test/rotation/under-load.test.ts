@@ -143,10 +143,10 @@ describe('a rotation of a KEK under reads and writes on two servers', () => {
   );
 
   it.for([
-    ['twice at once, by two processes, ends with one KEK', () => person.projectId, 100],
+    ['twice at once, by two processes, ends with one KEK', (): string => person.projectId, 100],
     [
       'twice at once, of the system itself, ends with one KEK, and every token goes on',
-      () => SYSTEM_PROJECT,
+      (): string => SYSTEM_PROJECT,
       30,
     ],
   ] as const)('%s', LONG, async ([, projectOf, full], { annotate }) => {
