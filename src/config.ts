@@ -42,6 +42,7 @@ export interface Config {
   worker: 'on' | 'off';
   /** 0: none is too old. */
   kekMaxAgeSeconds: number;
+  rotationRate: number;
   purgeExpiredSeconds: number;
   purgeOrdersSeconds: number;
   connectionsMax: number;

@@ -1,5 +1,5 @@
 import { type Command, stringFlag, UsageError } from './command.ts';
-import { findProjectId, restFlag, rotateWanted } from './kek.ts';
+import { findProjectId, paceFlags, rotateWanted } from './kek.ts';
 import { installationFlags } from './setting-flags.ts';
 import { withInstallation } from './with-installation.ts';
 
@@ -13,7 +13,7 @@ const migrate: Command = {
     from: { type: 'string', description: 'The store that is left.', placeholder: 'STORE' },
     to: { type: 'string', description: 'The store that is used from now on.', placeholder: 'STORE' },
     project: { type: 'string', description: 'One project, by name or id.', placeholder: 'PROJECT' },
-    ...restFlag,
+    ...paceFlags,
     ...installationFlags,
   },
   run: async (context) => {
@@ -21,14 +21,14 @@ const migrate: Command = {
     if (from === undefined || to === undefined || from === to || context.positionals.length > 0) {
       throw new UsageError('backend migrate: --from STORE and --to another STORE');
     }
-    return await withInstallation(context, { allowEmpty: false }, async (parts) => {
+    return await withInstallation(context, { allowEmpty: false }, async (parts, config) => {
       const { names } = parts.keyring.stores;
       const unknown = [from, to].find((name) => parts.keyring.stores.find(name) === undefined);
       if (unknown !== undefined) {
         throw new UsageError(`backend migrate: there is no store ${unknown}; there are: ${names.join(', ')}`);
       }
       const projectIds = project === undefined ? undefined : [await findProjectId(parts, project)];
-      return await rotateWanted(context, parts, { projectIds, olderThanSeconds: null, from, to });
+      return await rotateWanted(context, parts, config, { projectIds, olderThanSeconds: null, from, to });
     });
   },
 };

@@ -5,6 +5,7 @@ import type { TokenDescription } from '../keyring/pkcs11/messages.ts';
 import { CofferError } from '../errors.ts';
 import { type Command, type CommandContext, UsageError } from './command.ts';
 import { exitCodes } from './exit-codes.ts';
+import { orphans } from './hsm-orphans.ts';
 import { chooseFormat, type Fields, type Format, formatOne, outputFlag } from './output.ts';
 import { loadSettings, settingFlags } from './setting-flags.ts';
 
@@ -148,4 +149,4 @@ function refusePositionals({ positionals }: CommandContext, command: string): vo
   if (positionals.length > 0) throw new UsageError(`${command}: takes flags alone`);
 }
 
-export const commands: readonly Command[] = [init, doctor];
+export const commands: readonly Command[] = [init, doctor, orphans];

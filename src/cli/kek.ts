@@ -1,18 +1,25 @@
 import type { Coffer } from '../coffer.ts';
+import type { Config } from '../config.ts';
 import type { Installation } from '../installation.ts';
 import type { Wanted } from '../rotation/rotate-all.ts';
 import { type Command, type CommandContext, type Flags, stringFlag, UsageError } from './command.ts';
 import { exitCodes } from './exit-codes.ts';
 import { createProgress } from './progress.ts';
 import { installationFlags } from './setting-flags.ts';
+import { parseTime } from './time-flag.ts';
 import { withInstallation } from './with-installation.ts';
 
 const projectFlag: Flags = {
   project: { type: 'string', description: 'One project, by name or id.', placeholder: 'PROJECT' },
 };
 
-/** Of all that rotates: how long old keys stay after the last row. */
-export const restFlag: Flags = {
+/** Of all that rotates: how fast, and how long old keys stay after the last row. */
+export const paceFlags: Flags = {
+  rate: {
+    type: 'string',
+    description: 'How many rows a second are moved at most, in place of COFFER_ROTATION_RATE.',
+    placeholder: 'ROWS',
+  },
   rest: {
     type: 'string',
     description: 'How long the old KEK stays after its last row, for requests under way: 15s by default.',
@@ -34,16 +41,16 @@ const rotate: Command = {
       description: 'Only KEKs older than this: 90d, 12h, 30m, 60s.',
       placeholder: 'AGE',
     },
-    ...restFlag,
+    ...paceFlags,
     ...installationFlags,
   },
   run: async (context) => {
     const [project, all] = [stringFlag(context, 'project'), context.values['all'] === true];
     if ((project === undefined) === !all) throw new UsageError('kek rotate: --project PROJECT or --all');
     const age = await parseTime(context, 'older-than');
-    return await withInstallation(context, { allowEmpty: false }, async (parts) => {
+    return await withInstallation(context, { allowEmpty: false }, async (parts, config) => {
       const projectIds = project === undefined ? undefined : [await findProjectId(parts, project)];
-      return await rotateWanted(context, parts, {
+      return await rotateWanted(context, parts, config, {
         projectIds,
         olderThanSeconds: age,
         from: null,
@@ -57,6 +64,7 @@ const rotate: Command = {
 export async function rotateWanted(
   context: CommandContext,
   parts: Installation & Pick<Coffer, 'clock'>,
+  { rotationRate }: Pick<Config, 'rotationRate'>,
   wanted: Wanted,
 ): Promise<number> {
   const { findProjectsToRotate, rotateAll } = await import('../rotation/rotate-all.ts');
@@ -66,7 +74,11 @@ export async function rotateWanted(
   const damaged = new Set<string>();
   const integrityViolations = { count: (table: string) => damaged.add(table) };
   const rotation = { ...parts, log, integrityViolations };
-  const pace = { ...USUAL_PACE, restSeconds: (await parseTime(context, 'rest')) ?? USUAL_PACE.restSeconds };
+  const pace = {
+    ...USUAL_PACE,
+    rowsPerSecond: parseRate(context) ?? rotationRate,
+    restSeconds: (await parseTime(context, 'rest')) ?? USUAL_PACE.restSeconds,
+  };
   const progress = createProgress(context, 'moving rows');
   const stop = new AbortController();
   const onSignal = (): void => stop.abort();
@@ -95,15 +107,12 @@ export async function rotateWanted(
   }
 }
 
-async function parseTime(context: CommandContext, flag: string): Promise<number | null> {
-  const text = stringFlag(context, flag);
-  if (text === undefined) return null;
-  const { duration, SettingProblem } = await import('../config/parsers.ts');
-  try {
-    return duration(text, context.cwd);
-  } catch (error) {
-    throw error instanceof SettingProblem ? new UsageError(`--${flag} ${error.message}`) : error;
-  }
+function parseRate(context: CommandContext): number | undefined {
+  const text = stringFlag(context, 'rate');
+  if (text === undefined) return undefined;
+  const rate = Number(text);
+  if (/^[1-9]\d{0,6}$/.test(text) && rate <= 1_000_000) return rate;
+  throw new UsageError('--rate is a number of rows a second, from 1 to 1000000');
 }
 
 /** A name of the Default domain, or an id. */

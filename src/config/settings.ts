@@ -236,6 +236,12 @@ export const settings = {
     default: '0',
     parse: parse.duration,
   }),
+  rotationRate: setting({
+    name: 'COFFER_ROTATION_RATE',
+    description: 'How many rows a second a rotation moves at most, in each worker.',
+    default: '10000',
+    parse: parse.integerWithin(1, 1_000_000),
+  }),
   purgeExpiredSeconds: setting({
     name: 'COFFER_PURGE_EXPIRED',
     description: 'How long after its end a secret is destroyed; 0 keeps it.',

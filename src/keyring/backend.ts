@@ -16,11 +16,19 @@
  * - *Wiped.* Keys are bytes, borrowed from the caller or given to it as each method says.
  *
  * Nothing asks a backend what it can do, and there is no list of capabilities: each does all of this page.
- * What differs shows by itself, as whether a KEK that is open outlives the absence of its backend.
+ * What differs shows by itself, as whether a KEK that is open outlives the absence of its backend. Two things
+ * are said here, because Coffer keeps account of them: `counted` and `objects`.
  */
 export interface CryptoBackend {
   /** The name of the secret store that it is; stands in each KEK's row. */
   readonly store: string;
+  /**
+   * Whether master keys, and open KEKs, encrypt with random IVs of 96 bits: Coffer counts what they wrap, and
+   * gives them up in time. Left out where neither does.
+   */
+  readonly counted?: { masterKeys: boolean; keks: boolean };
+  /** KEKs that are kept beside their rows; left out where a KEK is only what its row says. */
+  readonly objects?: KekObjects;
   /** The master key that new KEKs are wrapped under, until a rotation has the database name another. */
   activeMasterKeyId(): string;
   /** Makes a KEK of 256 random bits and wraps it under a master key, bound to `context`. */
@@ -78,6 +86,19 @@ export interface KeysReloaded {
   added: readonly string[];
   removed: readonly string[];
   ids: readonly string[];
+}
+
+/** The objects of a backend that are KEKs. One whose row was never written, or is lost, nobody else finds. */
+export interface KekObjects {
+  list(): Promise<string[]>;
+  /**
+   * The object that a row names, whether it is there or not; undefined for a row that names none.
+   *
+   * @throws CofferError `integrity_violation` as `openKek`.
+   */
+  idOf(masterKeyId: string, wrapped: Uint8Array, context: Uint8Array): Promise<string | undefined>;
+  /** One that is destroyed already is no error. */
+  destroy(id: string): Promise<void>;
 }
 
 /** A KEK that is open. Its owner closes it once; after that every call fails. */

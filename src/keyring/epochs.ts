@@ -7,10 +7,12 @@ import { CofferError, StoreAway } from '../errors.ts';
 import type { CryptoBackend, OpenKek } from './backend.ts';
 import { integrityKeyContext, kekContext } from './contexts.ts';
 import type { Stores } from './stores.ts';
+import type { WrapCounts } from './wrap-counts.ts';
 
 /** What the keys of a project's epoch are opened with. */
 export interface EpochParts extends Pick<RowKeys, 'installationId' | 'finishedMigration'> {
   stores: Stores;
+  wraps: WrapCounts;
 }
 
 /** A KEK that is open, with the key that seals the rows of its epoch. `close` wipes both. */
@@ -30,7 +32,7 @@ export interface OpenEpoch {
  *   written; StoreAway when its store is.
  */
 export async function openEpoch(
-  { stores, installationId }: EpochParts,
+  { stores, installationId, wraps }: EpochParts,
   row: KekRow | undefined,
   projectId: string,
   epoch: bigint,
@@ -44,7 +46,9 @@ export async function openEpoch(
   try {
     rowsKey = await unwrapRowsKey(installationId, kek, row);
     verifyRow(rowsKey, installationId, 'keks', row);
-    return asOpenEpoch(row.id, backend.store, kek, rowsKey);
+    const counted = { kind: 'kek', store: backend.store, id: row.id, projectId } as const;
+    const lent = backend.counted?.keks === true ? wraps.countWraps(kek, counted) : kek;
+    return asOpenEpoch(row.id, backend.store, lent, rowsKey);
   } catch (error) {
     if (rowsKey !== undefined) wipe(rowsKey);
     kek.close();
@@ -77,7 +81,10 @@ export async function destroyKek({ stores, installationId }: EpochParts, row: Ke
   });
 }
 
-/** A new KEK and its integrity key, wrapped and in a sealed row. The caller wipes `rowsKey`. */
+/**
+ * A new KEK and its integrity key, wrapped and in a sealed row. The caller wipes `rowsKey`, and destroys the
+ * KEK when its row is not written.
+ */
 export async function makeEpoch(
   parts: EpochParts,
   store: string,
@@ -90,6 +97,9 @@ export async function makeEpoch(
   const id = randomUUID();
   const masterKeyId = backend.activeMasterKeyId();
   const context = kekContext(installationId, projectId, id, epoch, masterKeyId);
+  if (backend.counted?.masterKeys === true) {
+    await parts.wraps.take({ kind: 'master-key', store: backend.store, id: masterKeyId, projectId: null });
+  }
   const { wrapped, kek } = await backend.createKek(masterKeyId, context).catch(throwAway);
   const integrityKey = generateKey();
   try {
@@ -109,9 +119,21 @@ export async function makeEpoch(
       epoch,
     });
     return { kekRow, rowsKey };
+  } catch (error) {
+    await discard(async () => await backend.destroyKek(masterKeyId, wrapped, context));
+    throw error;
   } finally {
     wipe(integrityKey);
     kek.close();
+  }
+}
+
+/** Takes back what nothing rests on. What stays of it, in a store that is away, `findOrphans` finds. */
+export async function discard(destroy: () => Promise<void>): Promise<void> {
+  try {
+    await destroy();
+  } catch (error) {
+    if (!(error instanceof CofferError)) throw error;
   }
 }
 
@@ -134,7 +156,7 @@ function asOpenEpoch(kekId: string, store: string, kek: OpenKek, rowsKey: Uint8A
 }
 
 /** Its columns are used before its seal can be verified, and the database may answer NULL or another type. */
-function hasKeyColumns(row: KekRow): boolean {
+export function hasKeyColumns(row: KekRow): boolean {
   const { id, store, master_key_id, wrapped_kek, wrapped_integrity_key } = row;
   const isKey = (value: unknown): boolean => value instanceof Uint8Array;
   return (

@@ -10,9 +10,11 @@ import { destroyKek, type EpochParts, makeEpoch, type OpenEpoch, openEpoch } fro
 import { KeyCache } from './key-cache.ts';
 import { ProjectCache } from './project-cache.ts';
 import { ProjectEpochs } from './project-epochs.ts';
+import { findOrphans, type Orphans } from './orphans.ts';
 import { newProject } from './projects.ts';
 import { findKek, findProject, listKeks } from './queries.ts';
 import type { Stores } from './stores.ts';
+import { WrapCounts, type WrapLimits } from './wrap-counts.ts';
 
 /** A payload as its row keeps it. */
 export interface PayloadColumns {
@@ -31,6 +33,7 @@ export interface KeyringOptions {
   date: () => Date;
   finishedMigration: number;
   keksMax?: number;
+  wrapLimits?: WrapLimits;
 }
 
 const KEK_TTL_MS = 15 * 60_000;
@@ -39,6 +42,8 @@ const KEK_TTL_MS = 15 * 60_000;
 export class Keyring implements RowKeys {
   readonly installationId: Uint8Array;
   readonly stores: Stores;
+  /** What keys have encrypted, where that is bounded. */
+  readonly wraps: WrapCounts;
   readonly #options: KeyringOptions;
   readonly #epochs: KeyCache<OpenEpoch>;
   readonly #projects: ProjectCache;
@@ -51,6 +56,7 @@ export class Keyring implements RowKeys {
     this.#options = options;
     this.installationId = options.installationId;
     this.stores = options.stores;
+    this.wraps = new WrapCounts(options.db, options.wrapLimits);
     this.finishedMigration = options.finishedMigration;
     this.#epochs = new KeyCache({
       entriesMax: options.keksMax ?? 1_000,
@@ -228,6 +234,16 @@ export class Keyring implements RowKeys {
     }
   }
 
+  /** Whether a store counts what its KEKs encrypt. */
+  get countsKeks(): boolean {
+    return this.stores.names.some((name) => this.stores.find(name)?.counted?.keks === true);
+  }
+
+  /** As `findOrphans`, of these stores. */
+  async findOrphans(wait: () => Promise<void>): Promise<Orphans[]> {
+    return await findOrphans(this.#options.db, this.#epochParts(), wait);
+  }
+
   /**
    * Whether the system keys are there, and open.
    *
@@ -337,8 +353,8 @@ export class Keyring implements RowKeys {
   }
 
   #epochParts(): EpochParts {
-    const { installationId, finishedMigration, stores } = this;
-    return { stores, installationId, finishedMigration };
+    const { installationId, finishedMigration, stores, wraps } = this;
+    return { stores, installationId, finishedMigration, wraps };
   }
 
   async #readProject(projectId: string): Promise<ProjectRow | undefined> {

@@ -3,7 +3,7 @@ import type { Db, Queryable } from '../db/open.ts';
 import type { ProjectRow } from '../db/schema.ts';
 import { insertRow, type RowKeys, sealRow, StaleRow, swapRow } from '../db/sealed.ts';
 import { CofferError, StoreAway } from '../errors.ts';
-import { type EpochParts, makeEpoch } from './epochs.ts';
+import { destroyKek, discard, type EpochParts, makeEpoch } from './epochs.ts';
 import { newProject } from './projects.ts';
 import { findKek } from './queries.ts';
 
@@ -21,6 +21,8 @@ interface ProjectEpochsOptions {
 }
 
 const ATTEMPTS_MAX = 5;
+/** From the making of a KEK to the COMMIT of its row. */
+export const NEW_KEK_MS_MAX = 60_000;
 
 /** The rows of projects as writers need them: which KEK is written under, and in which store it is. */
 export class ProjectEpochs {
@@ -126,16 +128,27 @@ export class ProjectEpochs {
   ): Promise<void> {
     const { db, keys, date, parts } = this.#options;
     const epoch = project.active_epoch + 1n;
+    const begun = performance.now();
     const { kekRow, rowsKey } = await makeEpoch(parts(), store, project.id, epoch, date());
     wipe(rowsKey);
-    const least_epoch = project.least_epoch === 0n ? epoch : project.least_epoch;
-    const next = { ...project, ...changes, active_epoch: epoch, least_epoch };
-    const sealed = await sealRow(keys, 'projects', next);
-    await db.transaction(async (tx) => {
-      await swapRow(tx, 'projects', project, sealed);
-      await insertRow(tx, 'keks', kekRow);
-      await also(tx);
-    });
+    let isEnding = false;
+    try {
+      const least_epoch = project.least_epoch === 0n ? epoch : project.least_epoch;
+      const next = { ...project, ...changes, active_epoch: epoch, least_epoch };
+      const sealed = await sealRow(keys, 'projects', next);
+      await db.transaction(async (tx) => {
+        await swapRow(tx, 'projects', project, sealed);
+        await insertRow(tx, 'keks', kekRow);
+        await also(tx);
+        // After that whoever looks for keys without a row takes it for one.
+        if (performance.now() - begun > NEW_KEK_MS_MAX) throw new StaleRow();
+        isEnding = true;
+      });
+    } catch (error) {
+      // Whether a COMMIT that failed was done is not known; before it nothing rests on the key.
+      if (!isEnding) await discard(async () => await destroyKek(parts(), kekRow));
+      throw error;
+    }
   }
 
   async #insertExternal(projectId: string): Promise<void> {

@@ -92,7 +92,7 @@ export async function listMasterKeysOf(
 }
 
 /** Unsealed bookkeeping of a project, which nobody writes any more once its rows are gone. */
-const UNSEALED_TABLES_OF_PROJECTS = ['order_leases', 'order_turns', 'kek_rotations'] as const;
+const UNSEALED_TABLES_OF_PROJECTS = ['order_leases', 'order_turns', 'kek_rotations', 'wrap_counts'] as const;
 
 export async function deleteBookkeeping(tx: Queryable, projectId: string): Promise<void> {
   for (const table of UNSEALED_TABLES_OF_PROJECTS) {

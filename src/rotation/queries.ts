@@ -141,6 +141,42 @@ export async function deleteKeksBelow(tx: Queryable, projectId: string, below: b
   });
 }
 
+/** What is kept of KEKs that are gone: how often they encrypted. */
+export async function deleteCountsOfGone(tx: Queryable, projectId: string): Promise<void> {
+  await tx.query({
+    name: 'delete-wrap-counts',
+    text: `DELETE FROM wrap_counts WHERE kind = 'kek' AND project_id = $1
+      AND NOT EXISTS (SELECT FROM keks WHERE project_id = $1 AND id::text = key_id)`,
+    values: [projectId],
+  });
+}
+
+/** Projects whose active KEK encrypted so often, by the count that the servers keep; not the deleted ones. */
+export async function listWornProjects(db: Db, wraps: bigint, limit: number): Promise<string[]> {
+  const { rows } = await db.query<{ id: string }>({
+    name: 'worn-projects',
+    text: `SELECT DISTINCT projects.id FROM wrap_counts JOIN keks ON keks.id::text = wrap_counts.key_id
+      JOIN projects ON projects.id = keks.project_id AND projects.active_epoch = keks.epoch
+      WHERE wrap_counts.kind = 'kek' AND wrap_counts.wraps >= $1 AND projects.deleted IS NULL LIMIT $2`,
+    values: [wraps, limit],
+  });
+  return rows.map(({ id }) => id);
+}
+
+/** Master keys that encrypted so often. */
+export async function listWornMasterKeys(
+  db: Db,
+  wraps: bigint,
+): Promise<{ store: string; key_id: string; wraps: bigint }[]> {
+  const { rows } = await db.query<{ store: string; key_id: string; wraps: bigint }>({
+    name: 'worn-master-keys',
+    text: `SELECT store, key_id, wraps FROM wrap_counts WHERE kind = 'master-key' AND wraps >= $1
+      ORDER BY wraps DESC LIMIT 10`,
+    values: [wraps],
+  });
+  return rows;
+}
+
 export async function deleteRotation(tx: Queryable, projectId: string, below: bigint): Promise<void> {
   await tx.query({
     name: 'delete-rotation',

@@ -125,6 +125,7 @@ async function finish({ db, keyring }: RotationParts, projectId: string, below: 
   await keyring.destroyKeks(projectId, (epoch) => epoch < below);
   await db.transaction(async (tx) => {
     await queries.deleteKeksBelow(tx, projectId, below);
+    await queries.deleteCountsOfGone(tx, projectId);
     await queries.deleteRotation(tx, projectId, below);
   });
   keyring.forgetKeys(projectId);

@@ -9,6 +9,7 @@ import { createOrderPurge } from '../orders/purge.ts';
 import { ORDER_JOBS } from '../orders/service.ts';
 import { createSecretPurge } from '../secrets/purge.ts';
 import { createRotationJob, KEK_ROTATION } from '../rotation/job.ts';
+import { USUAL_PACE } from '../rotation/rotation.ts';
 import type { Job } from './job.ts';
 
 const HOUR_MS = 3_600_000;
@@ -21,7 +22,7 @@ const ROTATIONS_EVERY_MS = 5_000;
 
 type Settings = Pick<
   Config,
-  'noauth' | 'keystone' | 'purgeExpiredSeconds' | 'purgeOrdersSeconds' | 'kekMaxAgeSeconds'
+  'noauth' | 'keystone' | 'purgeExpiredSeconds' | 'purgeOrdersSeconds' | 'kekMaxAgeSeconds' | 'rotationRate'
 >;
 
 /** Every job of a node. */
@@ -30,17 +31,19 @@ export function createJobs(
   config: Settings,
   { countPurged }: Pick<Metrics, 'countPurged'>,
 ): readonly Job[] {
-  const { purgeExpiredSeconds, purgeOrdersSeconds, kekMaxAgeSeconds } = config;
+  const { purgeExpiredSeconds, purgeOrdersSeconds, kekMaxAgeSeconds, rotationRate } = config;
   const purgeSecrets = createSecretPurge(coffer, purgeExpiredSeconds, () => countPurged('secrets'));
   const deleteProjects = createProjectDeletion(coffer, {
     removeRoles: async (projectId) => await removeRolesIn(coffer, projectId),
   });
   const purgeOrders = createOrderPurge(coffer, purgeOrdersSeconds, () => countPurged('orders'));
+  const pace = { ...USUAL_PACE, rowsPerSecond: rotationRate };
+  const rotateKeks = createRotationJob(coffer, { kekMaxAgeSeconds, pace });
   return [
     ...orderJobs(coffer, config),
     { name: 'purge-secrets', everyMs: HOUR_MS, run: purgeSecrets },
     { name: 'purge-orders', everyMs: HOUR_MS, run: purgeOrders },
-    { name: KEK_ROTATION, everyMs: ROTATIONS_EVERY_MS, run: createRotationJob(coffer, kekMaxAgeSeconds) },
+    { name: KEK_ROTATION, everyMs: ROTATIONS_EVERY_MS, run: rotateKeks },
     { name: PROJECT_DELETION, everyMs: MINUTE_MS, run: deleteProjects },
   ];
 }

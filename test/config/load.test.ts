@@ -39,6 +39,7 @@ describe('loadConfig', () => {
       databasePool: 16,
       installationFile: join(cwd, 'keys'),
       kekMaxAgeSeconds: 0,
+      rotationRate: 10_000,
       pkcs11: undefined,
       keyringFile: join(cwd, 'keys'),
       stores: [{ name: 'software', kind: 'software', file: join(cwd, 'keys') }],

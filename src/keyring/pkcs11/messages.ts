@@ -38,6 +38,14 @@ export interface TokenCalls {
     answer: Uint8Array;
   };
   destroyTokenKek: { asked: { masterKey: string; wrapped: Uint8Array; context: Uint8Array }; answer: null };
+  /** The ids of the KEKs that are objects. */
+  listTokenKeks: { asked: Record<string, never>; answer: Uint8Array[] };
+  /** The id in a reference, whether there is such an object or not. */
+  readReference: {
+    asked: { masterKey: string; wrapped: Uint8Array; context: Uint8Array };
+    answer: Uint8Array;
+  };
+  destroyObject: { asked: { objectId: Uint8Array }; answer: null };
   wrap: { asked: { objectId: Uint8Array; key: Uint8Array; context: Uint8Array }; answer: Uint8Array };
   unwrap: { asked: { objectId: Uint8Array; wrapped: Uint8Array; context: Uint8Array }; answer: Uint8Array };
   /** Encrypts and decrypts once under a master key. */

@@ -1,6 +1,6 @@
-import { KEY_BYTES } from '../../crypto/envelope.ts';
+import { KEY_BYTES, SUITES } from '../../crypto/envelope.ts';
 import { CofferError } from '../../errors.ts';
-import type { CryptoBackend, OpenKek } from '../backend.ts';
+import type { CryptoBackend, KekObjects, OpenKek } from '../backend.ts';
 import { ID_RULE, isMasterKeyId } from '../master-keys.ts';
 import { openSoftwareKek } from '../software-kek.ts';
 import { KEK_LABEL } from './messages.ts';
@@ -46,6 +46,8 @@ export function createPkcs11Backend({ store, mode, masterKey, client }: Pkcs11Op
   };
   return {
     store,
+    counted: { masterKeys: true, keks: mode === 'strict' },
+    objects: createKekObjects(client),
     activeMasterKeyId: () => masterKey,
     ...(mode === 'strict' ? strict : cached),
     rewrapKek: async (wrapped, from, to) => await client.call('rewrapKek', { from, wrapped, to }),
@@ -75,6 +77,20 @@ export async function makeMasterKey(client: TokenClient, label: string): Promise
   if (label === KEK_LABEL) throw new CofferError('bad_request', `KEKs are labelled '${KEK_LABEL}'.`);
   await client.call('makeMasterKey', { label });
   await client.call('check', { masterKey: label });
+}
+
+function createKekObjects(client: TokenClient): KekObjects {
+  return {
+    list: async () => (await client.call('listTokenKeks', {})).map((id) => Buffer.from(id).toString('hex')),
+    idOf: async (id, wrapped, context) => {
+      if (wrapped[0] !== SUITES.tokenKeyReference) return undefined;
+      const objectId = await client.call('readReference', { masterKey: id, wrapped, context });
+      return Buffer.from(objectId).toString('hex');
+    },
+    destroy: async (id) => {
+      await client.call('destroyObject', { objectId: Buffer.from(id, 'hex') });
+    },
+  };
 }
 
 /** A KEK that stays in the token: each key that it wraps goes there and comes back. */

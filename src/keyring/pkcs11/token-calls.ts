@@ -58,6 +58,12 @@ const answers: Answers = {
     await token.destroyKek(await openReference(token, asked));
     return null;
   },
+  listTokenKeks: async (token) => await token.listKeks(),
+  readReference: async (token, asked) => await openReference(token, asked),
+  destroyObject: async (token, { objectId }) => {
+    await token.destroyKek(objectId);
+    return null;
+  },
   wrap: async (token, { objectId, key, context }) => {
     try {
       const sealed = await token.encrypt(await token.findKek(objectId), key, context);

@@ -28,6 +28,8 @@ interface Waiting {
 
 const CALL_DEADLINE_MS = 1_500;
 const OPEN_DEADLINE_MS = 5_000;
+/** What nobody's request waits for, and takes as long as the token has objects. */
+const LONG_CALLS: Readonly<Partial<Record<TokenCall, number>>> = { listTokenKeks: 60_000, describe: 30_000 };
 const IN_FLIGHT_MAX = 512;
 const RESTART_EVERY_MS = 500;
 const LIVED_WELL_MS = 1_000;
@@ -91,7 +93,7 @@ export class TokenClient {
       if (!this.#isOpen && this.#now() < this.#notBefore) throw unavailable(this.#trouble);
       await this.open();
       try {
-        return await this.#ask(call, asked, CALL_DEADLINE_MS);
+        return await this.#ask(call, asked, LONG_CALLS[call] ?? CALL_DEADLINE_MS);
       } catch (error) {
         // The child that was asked is gone, and may have been for a while: the next one is asked once.
         if (isLast || !(error instanceof LostChild)) throw error instanceof LostChild ? error.told : error;

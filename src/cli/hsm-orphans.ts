@@ -1,0 +1,64 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Orphans } from '../keyring/orphans.ts';
+import { type Command, type CommandContext, UsageError } from './command.ts';
+import { exitCodes } from './exit-codes.ts';
+import { chooseFormat, type Format, formatList, outputFlag } from './output.ts';
+import { confirmByName } from './prompt.ts';
+import { installationFlags } from './setting-flags.ts';
+import { parseTime } from './time-flag.ts';
+import { withInstallation } from './with-installation.ts';
+
+const formats: readonly Format[] = ['table', 'json', 'yaml'];
+
+/** Lists, and destroys, what a token keeps for KEKs that the database does not know. */
+export const orphans: Command = {
+  name: 'hsm orphans',
+  summary:
+    'List the KEKs of a token that no row of the database names, as a server that was killed leaves them; --destroy ends them.',
+  usage: '[--destroy [--yes]] [flags]',
+  example: 'coffer hsm orphans --destroy',
+  flags: {
+    destroy: { type: 'boolean', description: 'Destroy them. Only with the database that is in use.' },
+    settle: {
+      type: 'string',
+      description: 'How long keys that are being made get until their rows are looked for: 75s by default.',
+      placeholder: 'TIME',
+    },
+    yes: { type: 'boolean', description: 'Do not ask.' },
+    ...outputFlag(formats),
+    ...installationFlags,
+  },
+  run: async (context) => {
+    if (context.positionals.length > 0) throw new UsageError('hsm orphans: takes flags alone');
+    const format = chooseFormat(context, formats);
+    const seconds = await parseTime(context, 'settle');
+    return await withInstallation(context, { allowEmpty: false }, async ({ keyring }) => {
+      const { ORPHAN_WAIT_MS } = await import('../keyring/orphans.ts');
+      const waitMs = seconds === null ? ORPHAN_WAIT_MS : seconds * 1_000;
+      if (waitMs > 1_000) context.stderr.write(`Waiting ${waitMs / 1_000} s for keys that are being made.\n`);
+      const found = await keyring.findOrphans(async () => await sleep(waitMs));
+      const rows = found.flatMap(({ store, orphans: ids }) => ids.map((object) => ({ store, object })));
+      context.stdout.write(formatList(rows, ['store', 'object'], format));
+      return context.values['destroy'] === true ? await destroyAll(context, found) : exitCodes.done;
+    });
+  },
+};
+
+async function destroyAll(context: CommandContext, found: readonly Orphans[]): Promise<number> {
+  const unreadable = found.flatMap(({ unreadable: ids }) => ids);
+  if (unreadable.length > 0) {
+    context.stderr.write(
+      `Nothing is destroyed: these KEKs do not open, and one of the objects may be theirs: ${unreadable.join(', ')}\n`,
+    );
+    return exitCodes.internal;
+  }
+  for (const { store, objects, orphans: ids } of found.filter(({ orphans: some }) => some.length > 0)) {
+    const what =
+      `This destroys ${ids.length} keys in the store ${store}. ` +
+      'Another installation on the same token, or another copy of this database, loses what it has under them';
+    if (!(await confirmByName(context, store, what))) return exitCodes.usage;
+    for (const id of ids) await objects.destroy(id);
+    context.stderr.write(`Destroyed ${ids.length} keys in the store ${store}.\n`);
+  }
+  return exitCodes.done;
+}

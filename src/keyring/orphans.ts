@@ -1,0 +1,80 @@
+import type { Db } from '../db/open.ts';
+import type { KekRow } from '../db/schema.ts';
+import { CofferError } from '../errors.ts';
+import type { KekObjects } from './backend.ts';
+import { kekContext } from './contexts.ts';
+import { type EpochParts, hasKeyColumns } from './epochs.ts';
+import { listKeksAfter } from './queries.ts';
+import { NEW_KEK_MS_MAX } from './project-epochs.ts';
+
+/**
+ * How long after an object was seen its row is there, if it ever will be: a server gives the row up after the
+ * first part, and PostgreSQL a transaction that idles after ten seconds.
+ */
+export const ORPHAN_WAIT_MS = NEW_KEK_MS_MAX + 15_000;
+
+/** What a store keeps of KEKs, against the rows of them. */
+export interface Orphans {
+  store: string;
+  objects: KekObjects;
+  /** How many objects are KEKs. */
+  there: number;
+  /** Objects that no row names. */
+  orphans: readonly string[];
+  /** KEKs whose rows do not open here: whichever object they name would be taken for an orphan. */
+  unreadable: readonly string[];
+}
+
+const ROWS_AT_ONCE = 500;
+
+/**
+ * Objects of stores that no KEK's row names: made for a row that was never written, or left when their store
+ * was not configured. Objects are listed first, and rows read after `wait`, so that a key which is being made
+ * meanwhile is not among them. Another installation on the same token, or a copy of this one, has its own.
+ */
+export async function findOrphans(
+  db: Db,
+  { stores, installationId }: EpochParts,
+  wait: () => Promise<void>,
+): Promise<Orphans[]> {
+  const backends = stores.names.map((name) => stores.get(name));
+  const seen: { store: string; objects: KekObjects; ids: string[] }[] = [];
+  for (const { store, objects } of backends) {
+    if (objects !== undefined) seen.push({ store, objects, ids: await objects.list() });
+  }
+  if (seen.length > 0) await wait();
+  const found: Orphans[] = [];
+  for (const { store, objects, ids } of seen) {
+    const left = new Set(ids);
+    const unreadable: string[] = [];
+    for (let after: string | null = null; ; ) {
+      const rows = await listKeksAfter(db, after, ROWS_AT_ONCE);
+      for (const row of rows) {
+        if (stores.find(row.store)?.store !== store) continue;
+        const id = await idOf(objects, installationId, row);
+        if (id === null) unreadable.push(row.id);
+        else if (id !== undefined) left.delete(id);
+      }
+      after = rows.at(-1)?.id ?? null;
+      if (rows.length < ROWS_AT_ONCE) break;
+    }
+    found.push({ store, objects, there: ids.length, orphans: [...left].sort(), unreadable });
+  }
+  return found;
+}
+
+/** Null for a row that does not open. */
+async function idOf(
+  objects: KekObjects,
+  installationId: Uint8Array,
+  row: KekRow,
+): Promise<string | null | undefined> {
+  if (!hasKeyColumns(row)) return null;
+  const context = kekContext(installationId, row.project_id, row.id, row.epoch, row.master_key_id);
+  try {
+    return await objects.idOf(row.master_key_id, row.wrapped_kek, context);
+  } catch (error) {
+    if (!(error instanceof CofferError && error.code === 'integrity_violation')) throw error;
+    return null;
+  }
+}
