@@ -33,6 +33,14 @@ export function recordDecision(log: Logger, caller: Caller, decision: Decision):
   );
 }
 
+/** Reports what was done on the server's machine, by whoever may read the keyring. */
+export function recordOperator(
+  log: Logger,
+  { action, subject, account }: { action: string; subject: string; account: number | null },
+): void {
+  log.info({ audit: { action, outcome: 'allowed', user: 'operator', account, subject } }, 'decision');
+}
+
 /** One log-in that was granted or refused. */
 export interface LoginRecord {
   allowed: boolean;

@@ -4,6 +4,7 @@ import { connect, connectionFlags } from './connection.ts';
 import { exitCodes } from './exit-codes.ts';
 import { chooseFormat, type Format, formatOne, outputFlag, printable } from './output.ts';
 import { confirmByName } from './prompt.ts';
+import { putOnRecord } from './operator-record.ts';
 import { installationFlags } from './setting-flags.ts';
 import { findStoredToken, tokenPath } from './stored-token.ts';
 import { withInstallation } from './with-installation.ts';
@@ -55,9 +56,12 @@ async function revoke(context: CommandContext): Promise<number> {
   return await withInstallation(context, { allowEmpty: false }, async (parts) => {
     const { getProject, getUser } = await import('../identity/administration.ts');
     const end = await import('../identity/end-tokens.ts');
-    if (whose === 'user') await end.endTokensOfUser(parts, (await getUser(parts, name)).id);
-    else if (whose === 'project') await end.endTokensOfProject(parts, (await getProject(parts, name)).id);
-    else await end.endTokensOfApplication(parts, name);
+    const subject =
+      whose === 'app' ? name : (await (whose === 'user' ? getUser : getProject)(parts, name)).id;
+    if (whose === 'user') await end.endTokensOfUser(parts, subject);
+    else if (whose === 'project') await end.endTokensOfProject(parts, subject);
+    else await end.endTokensOfApplication(parts, subject);
+    await putOnRecord(context, 'identity:revoke_token', subject);
     return exitCodes.done;
   });
 }

@@ -35,6 +35,15 @@ const statusOf = async (token: string): Promise<number> =>
 const expectEnded = async (token: string): Promise<void> =>
   await vi.waitFor(async () => expect(await statusOf(token)).toBe(401), 5_000);
 
+/** The line of a revocation, as a server's log has it. */
+const auditOf = ({ stderr }: Ended): unknown => JSON.parse(stderr).audit;
+const onRecord = {
+  action: 'identity:revoke_token',
+  outcome: 'allowed',
+  user: 'operator',
+  account: process.getuid?.(),
+};
+
 describe('coffer token', () => {
   it('issues one for another program', async () => {
     const { code, stdout } = await run('token issue', credentials());
@@ -69,9 +78,14 @@ describe('coffer token', () => {
 
   it('revokes all of a user, of a project and of an application credential', async () => {
     const logIn = async () => await coffer.logIn(person.name, person.password, 'demo');
-    for (const flags of [`--user ${person.name}`, '--project demo']) {
+    for (const [flags, subject] of [
+      [`--user ${person.name}`, person.userId],
+      ['--project demo', person.projectId],
+    ]) {
       const [one, two] = [await logIn(), await logIn()];
-      expect((await run(`token revoke ${flags} --yes`)).code).toBe(0);
+      const ended = await run(`token revoke ${flags} --yes`);
+      expect(ended.code).toBe(0);
+      expect(auditOf(ended)).toEqual({ ...onRecord, subject });
       for (const token of [one, two]) await expectEnded(token);
       expect(await statusOf(await logIn())).toBe(200);
     }
@@ -87,7 +101,8 @@ describe('coffer token', () => {
     const [first, second] = [await enter(), await enter()];
     const others = await logIn();
     expect(await statusOf(second)).toBe(200);
-    expect((await run(`token revoke --app ${id} --yes`)).code).toBe(0);
+    const ended = await run(`token revoke --app ${id} --yes`);
+    expect([ended.code, auditOf(ended)]).toEqual([0, { ...onRecord, subject: id }]);
     for (const token of [first, second]) await expectEnded(token);
     expect([await statusOf(await enter()), await statusOf(others)]).toEqual([200, 200]);
   });
@@ -98,7 +113,8 @@ describe('coffer token', () => {
     expect((await run(`token revoke --user ${person.name} --project demo --yes`)).code).toBe(64);
     expect((await run(`token revoke ${token}`)).code).toBe(64);
     for (const flag of ['user', 'project', 'app']) {
-      expect((await run(`token revoke --${flag} nobody-of-that-name --yes`)).code).toBe(3);
+      const { code, stderr } = await run(`token revoke --${flag} nobody-of-that-name --yes`);
+      expect([code, stderr]).toEqual([3, expect.not.stringContaining('audit')]);
     }
     expect(await statusOf(token)).toBe(200);
   });
