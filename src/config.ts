@@ -40,6 +40,8 @@ export interface Config {
   issuerPrivateAddresses: boolean;
   /** Whether this server runs jobs too. */
   worker: 'on' | 'off';
+  /** Where a process that runs jobs alone answers probes. */
+  workerListen: ListenAddress | undefined;
   /** 0: none is too old. */
   kekMaxAgeSeconds: number;
   rotationRate: number;

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Config } from './config.ts';
+import type { ListenAddress } from './config/parsers.ts';
 import { CofferError } from './errors.ts';
 import { bootstrapAdministrator } from './bootstrap.ts';
 import { type Installation, openInstallation } from './installation.ts';
@@ -127,16 +128,19 @@ function describeStore(store: Config['stores'][number]): string {
 }
 
 /** For the command line: a port in use, an address that is not here. */
-export function describeListenFailure(error: unknown, config: Config): CofferError | undefined {
+export function describeListenFailure(
+  error: unknown,
+  { host, port }: ListenAddress,
+  setting = 'COFFER_LISTEN',
+): CofferError | undefined {
   const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
-  const { host, port } = config.listen;
   if (code === 'EADDRINUSE') {
-    return new CofferError('configuration', `${host}:${port} is in use: another server? Set COFFER_LISTEN.`);
+    return new CofferError('configuration', `${host}:${port} is in use: another server? Set ${setting}.`);
   }
   if (code === 'EADDRNOTAVAIL' || code === 'EACCES') {
     return new CofferError(
       'configuration',
-      `${host}:${port} cannot be listened on (${code}). Set COFFER_LISTEN.`,
+      `${host}:${port} cannot be listened on (${code}). Set ${setting}.`,
     );
   }
   return undefined;

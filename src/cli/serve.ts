@@ -15,7 +15,7 @@ const serveCommand: Command = {
     try {
       return await serve(config, { createMissing: true, say });
     } catch (error) {
-      throw describeListenFailure(error, config) ?? error;
+      throw describeListenFailure(error, config.listen) ?? error;
     }
   },
 };

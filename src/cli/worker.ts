@@ -15,6 +15,8 @@ const workerCommand: Command = {
       'keyringFile',
       'logLevel',
       'rules',
+      'metrics',
+      'workerListen',
       'purgeExpiredSeconds',
       'purgeOrdersSeconds',
     ]),
@@ -22,11 +24,18 @@ const workerCommand: Command = {
   run: async (context) => {
     if (context.positionals.length > 0) throw new UsageError('worker: takes flags alone');
     const { config } = loadSettings(context);
+    const { describeListenFailure } = await import('../serve.ts');
     const { runWorkerAlone } = await import('../worker/process.ts');
-    return await runWorkerAlone(config, {
-      say: (line) => void context.stderr.write(`${line}\n`),
-      unseal: async (keyrings) => await askForShares(context, keyrings),
-    });
+    const { workerListen } = config;
+    try {
+      return await runWorkerAlone(config, {
+        say: (line) => void context.stderr.write(`${line}\n`),
+        unseal: async (keyrings) => await askForShares(context, keyrings),
+      });
+    } catch (error) {
+      const refused = workerListen && describeListenFailure(error, workerListen, 'COFFER_WORKER_LISTEN');
+      throw refused ?? error;
+    }
   },
 };
 

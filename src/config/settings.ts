@@ -230,6 +230,13 @@ export const settings = {
     default: 'on',
     parse: parse.oneOf('on', 'off'),
   }),
+  workerListen: setting({
+    name: 'COFFER_WORKER_LISTEN',
+    description:
+      'Address and port where `coffer worker` answers `/health/live`, `/health/ready` and, with COFFER_METRICS=1, `/metrics`, in plain HTTP.',
+    otherwise: 'it listens nowhere',
+    parse: parse.listenAddress,
+  }),
   kekMaxAgeSeconds: setting({
     name: 'COFFER_KEK_MAX_AGE',
     description: 'A KEK older than this is rotated by the worker; `0` leaves that to `coffer kek rotate`.',

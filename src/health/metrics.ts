@@ -8,6 +8,7 @@ export interface Metrics {
   countContainerMismatch(type: string): void;
   countJob(job: string, outcome: 'run' | 'failure'): void;
   countPurged(what: 'secrets' | 'orders'): void;
+  countOrder(type: 'key' | 'asymmetric', outcome: 'active' | 'error' | 'retried'): void;
 }
 
 /** Labels come from closed lists (routes, methods, tables): a client cannot make series. */
@@ -63,7 +64,7 @@ export function createMetrics(db: Db): Metrics {
   };
 }
 
-function createJobCounters(registers: Registry[]): Pick<Metrics, 'countJob' | 'countPurged'> {
+function createJobCounters(registers: Registry[]): Pick<Metrics, 'countJob' | 'countPurged' | 'countOrder'> {
   const runs = new Counter({
     name: 'coffer_job_runs_total',
     help: 'Runs of the jobs of this process.',
@@ -82,7 +83,14 @@ function createJobCounters(registers: Registry[]): Pick<Metrics, 'countJob' | 'c
     labelNames: ['what'],
     registers,
   });
+  const orders = new Counter({
+    name: 'coffer_orders_total',
+    help: 'Attempts at orders, by type and by what came of them.',
+    labelNames: ['type', 'outcome'],
+    registers,
+  });
   return {
+    countOrder: (type, outcome) => orders.inc({ type, outcome }),
     countJob: (job, outcome) => (outcome === 'run' ? runs : failures).inc({ job }),
     countPurged: (what) => purged.inc({ what }),
   };

@@ -21,7 +21,11 @@ export interface OrderWork {
   coffer: Coffer;
   /** The roles that the submitter has now; none for who is gone or disabled. */
   rolesNow: (submitter: Submitter) => Promise<readonly string[]>;
+  countOutcome: (lane: Lane, outcome: OrderOutcome) => void;
 }
+
+/** What came of one attempt; `retried` is not the end. */
+export type OrderOutcome = 'active' | 'error' | 'retried';
 
 const LEASE_SECONDS = 30;
 const EXTEND_EVERY_MS = 10_000;
@@ -47,9 +51,12 @@ export function createOrderRun(
       );
     }, EXTEND_EVERY_MS);
     try {
-      await workOn(work, lease, AbortSignal.any([signal, lost.signal]));
+      const outcome = await workOn(work, lease, AbortSignal.any([signal, lost.signal]));
+      if (outcome !== undefined) work.countOutcome(lane, outcome);
     } catch (error) {
-      if (!(error instanceof LostLease)) await putOff(work, lease, error, signal);
+      if (error instanceof LostLease) return 'more';
+      await putOff(work, lease, error, signal);
+      if (!signal.aborted) work.countOutcome(lane, 'retried');
     } finally {
       clearInterval(extension);
     }
@@ -77,19 +84,20 @@ async function putOff(
   await giveLeaseBack(coffer.db, lease, { seconds, counts: true });
 }
 
-async function workOn(work: OrderWork, lease: Lease, signal: AbortSignal): Promise<void> {
+/** Undefined when there was nothing to do. */
+async function workOn(work: OrderWork, lease: Lease, signal: AbortSignal): Promise<OrderOutcome | undefined> {
   const { coffer } = work;
   const order = await loadPending(coffer, lease);
   if (order === undefined) {
     await endLease(coffer.db, lease);
-    return;
+    return undefined;
   }
   // Who was killed could not say so: the last attempt that was begun is the last.
   let refusal = lease.attempts > ATTEMPTS_MAX ? failed() : undefined;
   try {
     if (refusal === undefined) {
       await produce(work, lease, order, signal);
-      return;
+      return 'active';
     }
   } catch (error) {
     if (signal.aborted) throw error;
@@ -98,6 +106,7 @@ async function workOn(work: OrderWork, lease: Lease, signal: AbortSignal): Promi
     coffer.log.warn({ err: error, order: order.id }, 'an order ended in error');
   }
   await finishInError(coffer, lease, order, refusal);
+  return 'error';
 }
 
 /** Undefined when nothing is to be done: it is gone, finished, or no row of ours. */

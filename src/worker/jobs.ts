@@ -29,7 +29,7 @@ type Settings = Pick<
 export function createJobs(
   coffer: Coffer,
   config: Settings,
-  { countPurged }: Pick<Metrics, 'countPurged'>,
+  { countPurged, countOrder }: Pick<Metrics, 'countPurged' | 'countOrder'>,
 ): readonly Job[] {
   const { purgeExpiredSeconds, purgeOrdersSeconds, kekMaxAgeSeconds, rotationRate } = config;
   const purgeSecrets = createSecretPurge(coffer, purgeExpiredSeconds, () => countPurged('secrets'));
@@ -40,7 +40,7 @@ export function createJobs(
   const pace = { ...USUAL_PACE, rowsPerSecond: rotationRate };
   const rotateKeks = createRotationJob(coffer, { kekMaxAgeSeconds, pace });
   return [
-    ...orderJobs(coffer, config),
+    ...orderJobs(coffer, config, countOrder),
     { name: 'purge-secrets', everyMs: HOUR_MS, run: purgeSecrets },
     { name: 'purge-orders', everyMs: HOUR_MS, run: purgeOrders },
     { name: KEK_ROTATION, everyMs: ROTATIONS_EVERY_MS, run: rotateKeks },
@@ -48,12 +48,16 @@ export function createJobs(
   ];
 }
 
-function orderJobs(coffer: Coffer, { noauth, keystone }: Settings): Job[] {
+function orderJobs(
+  coffer: Coffer,
+  { noauth, keystone }: Settings,
+  countOutcome: OrderWork['countOutcome'],
+): Job[] {
   // Without authentication, and behind another Keystone, whose tokens alone say what its users may, nobody is
   // known here: then an order has the roles that it came with.
   const isLocal = !noauth && keystone === undefined;
   const rolesNow: OrderWork['rolesNow'] = isLocal ? createPresentRoles(coffer) : async ({ roles }) => roles;
-  const work: OrderWork = { coffer, rolesNow };
+  const work: OrderWork = { coffer, rolesNow, countOutcome };
   // A lane each: keys do not wait for pairs, which take seconds. Two at once, so that a long one is passed.
   return (['key', 'asymmetric'] as const).map((lane) => ({
     name: ORDER_JOBS[lane],

@@ -6,9 +6,10 @@ import { openLogDestination } from '../log-destination.ts';
 import { DRAIN_TIMEOUT_MS, waitForSignal } from '../serve.ts';
 import { createCoffer, createLog } from '../server.ts';
 import { createJobs } from './jobs.ts';
+import { answerProbes, type Probes } from './probes.ts';
 import { createWorker } from './worker.ts';
 
-/** Runs the jobs, and answers no requests, until it is told to stop. Resolves to the exit code. */
+/** Runs the jobs, and answers none but probes, until it is told to stop. Resolves to the exit code. */
 export async function runWorkerAlone(
   config: Config,
   { say, unseal }: Required<Pick<OpenOptions, 'say' | 'unseal'>>,
@@ -26,8 +27,10 @@ export async function runWorkerAlone(
   const installation = await openInstallation(config, opening);
   const metrics = createMetrics(installation.db);
   const worker = createWorker({ db: installation.db, log, metrics });
+  let probes: Probes | undefined;
   try {
     const coffer = createCoffer(config, installation, { log, metrics, worker });
+    probes = await answerProbes(coffer, config, metrics);
     worker.start(createJobs(coffer, config, metrics));
     say('Coffer runs jobs.');
     const code = await stopped;
@@ -37,7 +40,9 @@ export async function runWorkerAlone(
     const deadline = setTimeout(() => {
       void destination.close().then(() => process.exit(1));
     }, DRAIN_TIMEOUT_MS).unref();
+    probes?.drain();
     await worker.stop();
+    await probes?.close();
     await installation.close();
     clearTimeout(deadline);
     await destination.close();

@@ -46,7 +46,7 @@ async function work(): Promise<void> {
     values: [orders.waiting],
   });
   await createOrderRun(
-    { coffer, rolesNow: async ({ roles }) => roles },
+    { coffer, rolesNow: async ({ roles }) => roles, countOutcome: () => {} },
     'asymmetric',
   )(new AbortController().signal);
 }

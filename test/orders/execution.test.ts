@@ -102,7 +102,9 @@ it('tries five times with longer and longer rests, and then ends in ERROR with a
     attempts += 1;
     throw new Error('broken on purpose');
   };
-  const run = createOrderRun({ coffer, rolesNow }, 'key');
+  const counted: string[] = [];
+  const countOutcome = (lane: string, outcome: string): void => void counted.push(`${lane} ${outcome}`);
+  const run = createOrderRun({ coffer, rolesNow, countOutcome }, 'key');
   const rests: number[] = [];
   while ((await show(reference)).status === 'PENDING') {
     expect(await run(working)).toBe('more');
@@ -114,6 +116,7 @@ it('tries five times with longer and longer rests, and then ends in ERROR with a
     await endLeases(coffer);
   }
   expect(attempts).toBe(5);
+  expect(counted).toEqual([...Array.from({ length: 4 }, () => 'key retried'), 'key error']);
   for (const [index, rest] of rests.entries()) {
     expect(rest).toBeGreaterThan(4 ** index * 0.4);
     expect(rest).toBeLessThan(4 ** index);
@@ -177,7 +180,8 @@ it('gives an order no more than it was submitted with, whatever its creator was 
   const unable = { ...coffer, rules: 'secure' } as const;
   const withoutMember = async (submitter: Parameters<typeof present>[0]): Promise<string[]> =>
     (await rolesNow(submitter)).filter((role) => role !== 'member');
-  await createOrderRun({ coffer: unable, rolesNow: withoutMember }, 'key')(working);
+  const work = { coffer: unable, rolesNow: withoutMember, countOutcome: () => {} };
+  await createOrderRun(work, 'key')(working);
   expect((await show(reference)).error_status_code).toBe('403');
 });
 

@@ -5,6 +5,7 @@ import { createDatabase, type TestDatabase } from '../harness/database.ts';
 import { rounds } from '../harness/rounds.ts';
 import { ask, asJson, logInByOpenrc } from './ask.ts';
 import { type BuiltCoffer, buildCoffer, type Folder } from './built-coffer.ts';
+import { findFreePort } from './free-port.ts';
 import type { ServerProcess } from './server-process.ts';
 
 let built: BuiltCoffer;
@@ -34,8 +35,8 @@ afterAll(async () => {
   await database.drop();
 });
 
-async function startWorker(): Promise<ServerProcess> {
-  const worker = folder.work();
+async function startWorker(env: Record<string, string> = {}): Promise<ServerProcess> {
+  const worker = folder.work(env);
   await expect.poll(() => worker.stderr, { timeout: 20_000 }).toContain('Coffer runs jobs.');
   return worker;
 }
@@ -106,6 +107,29 @@ it('takes an order up that is submitted to a server without jobs, at once', asyn
   // Not by looking every two seconds.
   expect(least).toBeLessThan(1_000);
   await worker.stop();
+});
+
+it('says how it is, and what came of its orders, where it is told to listen', async () => {
+  const port = await findFreePort();
+  const env = { COFFER_WORKER_LISTEN: `127.0.0.1:${port}`, COFFER_METRICS: '1' };
+  const worker = await startWorker(env);
+  const url = `http://127.0.0.1:${port}`;
+  expect((await ask(`${url}/health/live`)).status).toBe(200);
+  expect((await ask(`${url}/health/ready`)).status).toBe(200);
+  expect((await ask(`${url}/v1/secrets`, { token })).status).toBe(401);
+  await submit('key', { algorithm: 'aes', bit_length: 256 });
+  await submit('asymmetric', { algorithm: 'ed25519', bit_length: 256 });
+  const measured = async (): Promise<string> => (await ask(`${url}/metrics`)).text;
+  for (const type of ['key', 'asymmetric']) {
+    const line = `coffer_orders_total{type="${type}",outcome="active"} 1`;
+    await expect.poll(measured, { timeout: 10_000 }).toContain(line);
+  }
+  expect(await measured()).toMatch(/coffer_job_runs_total\{job="key-orders"\} \d/);
+  const other = folder.work(env);
+  const { code, stderr } = await other.end();
+  expect([code, stderr]).toEqual([78, expect.stringContaining(`127.0.0.1:${port} is in use`)]);
+  expect(stderr).toContain('Set COFFER_WORKER_LISTEN');
+  expect((await worker.stop()).code).toBe(0);
 });
 
 it('is refused without a database of an operator', async () => {
