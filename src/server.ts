@@ -14,6 +14,7 @@ import { type Identity, openIdentity } from './identity/identity.ts';
 import { authenticateOutside } from './identity/outside-keystone/outside-keystone.ts';
 import type { Installation } from './installation.ts';
 import type { SplitKeyring } from './keyring/split-keyring.ts';
+import { registerKeyMetrics } from './rotation/metrics.ts';
 import { deleteProject } from './projects/deletion.ts';
 import { createJobs } from './worker/jobs.ts';
 import { type Worker, createWorker } from './worker/worker.ts';
@@ -136,6 +137,7 @@ export async function startServer(
   sealed?: SealedServer,
 ): Promise<Server> {
   const metrics = createMetrics(installation.db);
+  registerKeyMetrics(metrics.registry, installation.db);
   const worker = createWorker({ db: installation.db, log, metrics });
   const coffer = createCoffer(config, installation, { log, metrics, worker });
   const { identity, authenticate } = await openAuthentication(coffer, config);

@@ -84,13 +84,13 @@ export async function releaseRotation(
   db: Db,
   projectId: string,
   below: bigint,
-  { isDrained, restSeconds }: { isDrained: boolean; restSeconds: number },
+  { isDrained, restSeconds, damaged }: { isDrained: boolean; restSeconds: number; damaged: number },
 ): Promise<void> {
   await db.query({
     name: 'release-rotation',
-    text: `UPDATE kek_rotations SET leased_until = now() + $4 * interval '1 s',
+    text: `UPDATE kek_rotations SET leased_until = now() + $4 * interval '1 s', damaged = $5,
       drained = CASE WHEN $3 AND below = $2 THEN coalesce(drained, now()) END WHERE project_id = $1`,
-    values: [projectId, below, isDrained, restSeconds],
+    values: [projectId, below, isDrained, restSeconds, damaged],
   });
 }
 

@@ -73,7 +73,7 @@ export async function continueRotation(
   const isDrained = left === 0;
   const isBlocked = left > 0 && left === damaged;
   const restSeconds = isBlocked ? BLOCKED_REST_SECONDS : 0;
-  await queries.releaseRotation(parts.db, id, below, { isDrained, restSeconds });
+  await queries.releaseRotation(parts.db, id, below, { isDrained, restSeconds, damaged });
   if (isBlocked) {
     parts.log.error({ project: id, damaged }, 'rows that do not verify hold an old key back');
     return { projectId: id, state: 'blocked' };

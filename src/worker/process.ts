@@ -4,6 +4,7 @@ import { createMetrics } from '../health/metrics.ts';
 import { openInstallation, type OpenOptions } from '../installation.ts';
 import { openLogDestination } from '../log-destination.ts';
 import { DRAIN_TIMEOUT_MS, waitForSignal } from '../serve.ts';
+import { registerKeyMetrics } from '../rotation/metrics.ts';
 import { createCoffer, createLog } from '../server.ts';
 import { createJobs } from './jobs.ts';
 import { answerProbes, type Probes } from './probes.ts';
@@ -26,6 +27,7 @@ export async function runWorkerAlone(
   const opening = { purpose: 'command', createMissing: false, allowEmpty: false, say, unseal } as const;
   const installation = await openInstallation(config, opening);
   const metrics = createMetrics(installation.db);
+  registerKeyMetrics(metrics.registry, installation.db);
   const worker = createWorker({ db: installation.db, log, metrics });
   let probes: Probes | undefined;
   try {
