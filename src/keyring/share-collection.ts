@@ -42,7 +42,7 @@ export class ShareCollection {
   }
 
   /**
-   * Takes one share, which it owns from now on.
+   * Takes one share, which it owns from now on. One of a keyring that is open already changes nothing.
    *
    * @throws CofferError `bad_request` for one of another keyring, one that was given already, and the last of
    *   too many wrong ones, at which all shares of that keyring are wiped.
@@ -50,17 +50,19 @@ export class ShareCollection {
   add(share: Share): void {
     const name = nameOfSet(share.setId);
     const keyring = this.#keyrings.get(name);
+    if (this.#open.has(name)) {
+      wipe(share.value);
+      return;
+    }
     const shares = this.#shares.get(name) ?? [];
     const why =
       keyring === undefined
         ? 'The share is of another keyring, or of an earlier split of this one.'
-        : this.#open.has(name)
-          ? 'The keyring of this share is open already.'
-          : shares.some(({ number }) => number === share.number)
-            ? `Share ${share.number} was given already.`
-            : share.number > keyring.count
-              ? 'The share has a number that none of this keyring has.'
-              : undefined;
+        : shares.some(({ number }) => number === share.number)
+          ? `Share ${share.number} was given already.`
+          : share.number > keyring.count
+            ? 'The share has a number that none of this keyring has.'
+            : undefined;
     if (keyring === undefined || why !== undefined) {
       wipe(share.value);
       throw new CofferError('bad_request', why ?? '');

@@ -24,7 +24,7 @@ export async function openWithShares(path: string, shares: readonly string[]): P
   return await readKeyring(splitKeyringAt(path, keys));
 }
 
-/** Gives shares in every wrong way to a server that is sealed, and one in the right. Gives what was answered. */
+/** Gives shares in every wrong way to a sealed server, and one in the right; resolves to its answers. */
 export async function giveSharesWrongly(url: string, shares: readonly string[]): Promise<string[]> {
   const [first = '', second = ''] = shares;
   const given = parseShare(second);

@@ -27,7 +27,7 @@ export interface Folder {
   /** `coffer serve` here; it may still be on its way up. */
   serve(env?: Record<string, string>): ServerProcess;
   /** `coffer worker` here. */
-  work(env?: Record<string, string>): ServerProcess;
+  work(env?: Record<string, string>, args?: string[]): ServerProcess;
   /** Any other command, to its end. */
   run(args: string[], options?: { env?: Record<string, string>; stdin?: string }): Promise<Ended>;
   /** All processes of the private PostgreSQL here. */
@@ -83,7 +83,7 @@ function describeFolder(
     url: `http://127.0.0.1:${port}`,
     env,
     serve: (more = {}) => spawnIn(['serve'], { cwd: path, env: { ...env, ...more } }),
-    work: (more = {}) => spawnIn(['worker'], { cwd: path, env: { ...env, ...more } }),
+    work: (more = {}, args = []) => spawnIn(['worker', ...args], { cwd: path, env: { ...env, ...more } }),
     run: async (args, { env: more = {}, stdin = '' } = {}) => {
       return await spawnIn(args, { cwd: path, env: { ...env, ...more }, stdin }).ended;
     },

@@ -63,6 +63,8 @@ it('starts sealed, serves on the same port after three holders gave their shares
   const last = ['GET /identity/v3 HTTP/1.1', 'Host: 127.0.0.1', 'Connection: close'];
   const old = await exchange(kept, `${last.join('\r\n')}\r\n\r\n`);
   expect(old).toMatch(/^HTTP\/1.1 200 /);
+  const broken = await exchange(await keepConnection(folder.port), 'no request of HTTP\r\n\r\n');
+  expect(broken.match(/HTTP\/1.1 \d+/g)).toEqual(['HTTP/1.1 400']);
 
   const token = await logInByOpenrc(folder.openrc);
   const { json } = await storeText(folder.url, token, 'under a split keyring');
