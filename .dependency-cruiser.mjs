@@ -33,6 +33,7 @@ const allowed = {
   health: ['http', 'coffer', 'policy', 'db', 'keyring'],
   config: ['policy'],
   'log-destination': [],
+  signals: [],
   client: [],
 };
 

@@ -8,6 +8,7 @@ import { storesAndQuotas } from './0008_stores_and_quotas.ts';
 import { revocations } from './0009_revocations.ts';
 import { rotation } from './0010_rotation.ts';
 import { identityManagement } from './0011_identity_management.ts';
+import { masterKeys } from './0012_master_keys.ts';
 import { wrapCounts } from './0013_wrap_counts.ts';
 
 export interface Migration {
@@ -28,5 +29,6 @@ export const MIGRATIONS: readonly Migration[] = [
   revocations,
   rotation,
   identityManagement,
+  masterKeys,
   wrapCounts,
 ];

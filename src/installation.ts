@@ -130,7 +130,9 @@ async function openConfiguredStores(
 ): Promise<{ installationId: Uint8Array; stores: Stores }> {
   // A new keyring has another name until the installation is whole.
   const sources = stores.map((store) =>
-    store.kind === 'software' && store.file === installationFile ? { ...store, file: path } : store,
+    store.kind === 'software' && store.file === installationFile
+      ? { ...store, file: path, settledFile: installationFile }
+      : store,
   );
   return await openStores(sources, {
     installationFile: path,

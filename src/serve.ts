@@ -6,8 +6,10 @@ import { CofferError } from './errors.ts';
 import { bootstrapAdministrator } from './bootstrap.ts';
 import { type Installation, openInstallation } from './installation.ts';
 import { openLogDestination } from './log-destination.ts';
+import { createReload } from './rotation/reload-master-keys.ts';
 import type { SealedServer } from './custody/sealed-server.ts';
 import { createLog, type Server, startServer, waitSealed } from './server.ts';
+import { listenForSignals } from './signals.ts';
 
 export interface ServeOptions {
   /** `npm start`: make what is missing in an empty folder. */
@@ -24,7 +26,7 @@ export async function serve(config: Config, options: ServeOptions): Promise<numb
   const started = performance.now();
   const destination = openLogDestination(1, say);
   const log = createLog(config, destination);
-  const stopped = waitForSignal();
+  const signals = listenForSignals();
   const parts: { installation?: Installation; server?: Server; sealed?: SealedServer } = {};
   try {
     const installation = await openInstallation(config, {
@@ -37,7 +39,7 @@ export async function serve(config: Config, options: ServeOptions): Promise<numb
         const sealed = await waitSealed(config, keyrings, log);
         parts.sealed = sealed;
         say(describeSeal(sealed));
-        return await Promise.race([sealed.unsealing.keys(), stopped.then(stopSealed)]);
+        return await Promise.race([sealed.unsealing.keys(), signals.ended.then(stopSealed)]);
       },
     });
     parts.installation = installation;
@@ -46,8 +48,9 @@ export async function serve(config: Config, options: ServeOptions): Promise<numb
     const server = await startServer(config, installation, log, parts.sealed);
     parts.server = server;
     if (config.noauth) say('WARNING: COFFER_NOAUTH=1. Every request is believed; use it for tests alone.');
+    signals.onReload(createReload({ ...installation, log }));
     describe(config, server, installation, isNew, performance.now() - started, say);
-    const code = await Promise.race([stopped, postgresGaveUp(installation)]);
+    const code = await Promise.race([signals.ended, postgresGaveUp(installation)]);
     say(
       code === 0
         ? 'Stopping: requests in flight are ended first.'
@@ -92,13 +95,6 @@ async function postgresGaveUp({ postgres }: Installation): Promise<number> {
   if (postgres === undefined) return await new Promise<never>(() => {});
   await postgres.exited;
   return 1;
-}
-
-export async function waitForSignal(): Promise<number> {
-  return await new Promise((resolve) => {
-    // SIGHUP is the end of the terminal, which Node would take for an end at once, nohup or not.
-    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.once(signal, () => resolve(0));
-  });
 }
 
 function describe(

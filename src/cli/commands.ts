@@ -22,6 +22,7 @@ export const nouns: Readonly<Record<string, () => Promise<CommandModule>>> = {
   keyring: () => import('./keyring.ts'),
   hsm: () => import('./hsm.ts'),
   kek: () => import('./kek.ts'),
+  'master-key': () => import('./master-key.ts'),
   backend: () => import('./backend.ts'),
   config: () => import('./config.ts'),
   project: () => import('./project.ts'),

@@ -69,8 +69,8 @@ export async function rotateWanted(
 ): Promise<number> {
   const { findProjectsToRotate, rotateAll } = await import('../rotation/rotate-all.ts');
   const { USUAL_PACE } = await import('../rotation/rotation.ts');
-  const { pino } = await import('pino');
-  const log = pino({ level: 'silent' });
+  const { createSilentLog } = await import('./command-log.ts');
+  const log = createSilentLog();
   const damaged = new Set<string>();
   const integrityViolations = { count: (table: string) => damaged.add(table) };
   const rotation = { ...parts, log, integrityViolations };

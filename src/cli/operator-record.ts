@@ -10,8 +10,7 @@ export async function putOnRecord(
   subject: string,
 ): Promise<void> {
   if (stderr.isTTY === true) return;
-  const { pino } = await import('pino');
+  const { createRecordLog } = await import('./command-log.ts');
   const { recordOperator } = await import('../audit/record.ts');
-  const log = pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime }, stderr);
-  recordOperator(log, { action, subject, account: process.getuid?.() ?? null });
+  recordOperator(createRecordLog(stderr), { action, subject, account: process.getuid?.() ?? null });
 }

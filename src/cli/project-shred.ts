@@ -49,11 +49,11 @@ async function runShredding(
   const { removeRolesIn } = await import('../identity/project-roles.ts');
   const { deleteProject: begin } = await import('../projects/deletion.ts');
   const { shredProject } = await import('../projects/shredding.ts');
-  const { pino } = await import('pino');
+  const { createSilentLog } = await import('./command-log.ts');
   const integrityViolations = { count: () => management.leaveOut('projects') };
   const parts = {
     ...management,
-    log: pino({ level: 'silent' }),
+    log: createSilentLog(),
     integrityViolations,
     removeRoles: async (projectId: string) => await removeRolesIn(management, projectId),
   };

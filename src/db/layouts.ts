@@ -66,6 +66,17 @@ export const LAYOUTS: { readonly [T in SealedTable]: readonly Layout[] } = {
       migration: 11,
       columns: [...PROJECT, ['deleted', 'timestamptz'], ['extra', 'bytea'], ...LAST],
     },
+    {
+      number: 4,
+      migration: 12,
+      columns: [
+        ...PROJECT,
+        ['deleted', 'timestamptz'],
+        ['extra', 'bytea'],
+        ['master_keys', 'bytea'],
+        ...LAST,
+      ],
+    },
   ],
   keks: [
     {

@@ -28,6 +28,8 @@ export interface ProjectRow extends SealedColumns {
   deleted: Date | null;
   /** What else its managers keep there (FORMAT.md §6). */
   extra: Uint8Array | null;
+  /** Of the system's row alone: each store's master key in use, and the retired ones (FORMAT.md §6). */
+  master_keys: Uint8Array | null;
 }
 
 export interface KekRow extends SealedColumns {

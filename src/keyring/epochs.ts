@@ -4,7 +4,7 @@ import { deriveKey, generateKey, wipe } from '../crypto/envelope.ts';
 import type { KekRow } from '../db/schema.ts';
 import { type RowKeys, sealRowWith, verifyRow } from '../db/sealed.ts';
 import { CofferError, StoreAway } from '../errors.ts';
-import type { CryptoBackend, OpenKek } from './backend.ts';
+import type { CryptoBackend, MasterKeyUse, OpenKek } from './backend.ts';
 import { integrityKeyContext, kekContext } from './contexts.ts';
 import type { Stores } from './stores.ts';
 import type { WrapCounts } from './wrap-counts.ts';
@@ -66,6 +66,46 @@ function throwAway(error: unknown): never {
   throw error instanceof CofferError && error.code === 'unavailable' ? new StoreAway(error) : error;
 }
 
+async function countWrap(
+  { wraps }: EpochParts,
+  { store, counted }: CryptoBackend,
+  id: string,
+): Promise<void> {
+  if (counted?.masterKeys === true) await wraps.take({ kind: 'master-key', store, id, projectId: null });
+}
+
+/** The database names the master key: one that this server does not have is one that it has not got yet. */
+function throwWithoutMasterKey(error: unknown): never {
+  const isMissing = error instanceof CofferError && error.code === 'integrity_violation';
+  throwAway(isMissing ? new CofferError('unavailable', 'The master key in use is not in the store.') : error);
+}
+
+/**
+ * The row of a KEK with the KEK wrapped under another master key of its store, sealed anew: what the KEK
+ * wraps stays as it is. Neither `revision` nor `updated` changes.
+ *
+ * @throws CofferError `integrity_violation` for a row that does not verify; StoreAway when its store is.
+ */
+export async function rewrapEpoch(parts: EpochParts, row: KekRow, masterKeyId: string): Promise<KekRow> {
+  const { installationId, stores } = parts;
+  const open = await openEpoch(parts, row, row.project_id, row.epoch);
+  try {
+    const useOf = (id: string): MasterKeyUse => ({
+      masterKeyId: id,
+      context: kekContext(installationId, row.project_id, row.id, row.epoch, id),
+    });
+    const backend = stores.get(row.store);
+    await countWrap(parts, backend, masterKeyId);
+    const wrapped = await backend
+      .rewrapKek(row.wrapped_kek, useOf(row.master_key_id), useOf(masterKeyId))
+      .catch(throwWithoutMasterKey);
+    const next = { ...row, master_key_id: masterKeyId, wrapped_kek: wrapped };
+    return sealRowWith(open.rowsKey, parts, 'keks', next);
+  } finally {
+    open.close();
+  }
+}
+
 /**
  * Destroys what the store keeps of a KEK outside its row. A row that does not verify gives nothing to
  * destroy, and neither does one of a store that the configuration does not name.
@@ -87,7 +127,7 @@ export async function destroyKek({ stores, installationId }: EpochParts, row: Ke
  */
 export async function makeEpoch(
   parts: EpochParts,
-  store: string,
+  { store, masterKeyId }: { store: string; masterKeyId: string },
   projectId: string,
   epoch: bigint,
   created: Date,
@@ -95,12 +135,9 @@ export async function makeEpoch(
   const { installationId } = parts;
   const backend = parts.stores.get(store);
   const id = randomUUID();
-  const masterKeyId = backend.activeMasterKeyId();
   const context = kekContext(installationId, projectId, id, epoch, masterKeyId);
-  if (backend.counted?.masterKeys === true) {
-    await parts.wraps.take({ kind: 'master-key', store: backend.store, id: masterKeyId, projectId: null });
-  }
-  const { wrapped, kek } = await backend.createKek(masterKeyId, context).catch(throwAway);
+  await countWrap(parts, backend, masterKeyId);
+  const { wrapped, kek } = await backend.createKek(masterKeyId, context).catch(throwWithoutMasterKey);
   const integrityKey = generateKey();
   try {
     const integrityContext = integrityKeyContext(installationId, projectId, id, epoch);

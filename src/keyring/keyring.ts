@@ -6,13 +6,14 @@ import type { KekRow, ProjectRow } from '../db/schema.ts';
 import { type RowKeys, insertRow, openRow, sealRowWith, verifyRow } from '../db/sealed.ts';
 import { CofferError, ProjectGone } from '../errors.ts';
 import { dekContext, type PayloadKind, payloadContext } from './contexts.ts';
-import { destroyKek, type EpochParts, makeEpoch, type OpenEpoch, openEpoch } from './epochs.ts';
+import { destroyKek, makeEpoch, type OpenEpoch, openEpoch } from './epochs.ts';
 import { KeyCache } from './key-cache.ts';
 import { ProjectCache } from './project-cache.ts';
 import { ProjectEpochs } from './project-epochs.ts';
 import { findOrphans, type Orphans } from './orphans.ts';
 import { newProject } from './projects.ts';
 import { findKek, findProject, listKeks } from './queries.ts';
+import { activeMasterKey, requireUnretired } from './store-master-keys.ts';
 import type { Stores } from './stores.ts';
 import { WrapCounts, type WrapLimits } from './wrap-counts.ts';
 
@@ -68,11 +69,11 @@ export class Keyring implements RowKeys {
       db: options.db,
       date: options.date,
       keys: this,
-      parts: () => this.#epochParts(),
+      parts: () => this,
       findProject: async (id) => await this.findProject(id),
       forgetProject: (id) => this.forgetProject(id),
       storeOf: async (id, epoch) => await this.#borrowEpoch(id, epoch, ({ store }) => store),
-      systemEpoch: async () => await this.systemEpoch(),
+      system: async () => await this.system(),
     });
     this.#sweeper = setInterval(() => this.#epochs.sweep(), 30_000).unref();
   }
@@ -230,7 +231,7 @@ export class Keyring implements RowKeys {
   /** Destroys what the stores keep of a project's KEKs beside their rows, which are still there. */
   async destroyKeks(projectId: string, isMeant: (epoch: bigint) => boolean = () => true): Promise<void> {
     for (const row of await listKeks(this.#options.db, projectId)) {
-      if (isMeant(row.epoch)) await destroyKek(this.#epochParts(), row);
+      if (isMeant(row.epoch)) await destroyKek(this, row);
     }
   }
 
@@ -241,7 +242,7 @@ export class Keyring implements RowKeys {
 
   /** As `findOrphans`, of these stores. */
   async findOrphans(wait: () => Promise<void>): Promise<Orphans[]> {
-    return await findOrphans(this.#options.db, this.#epochParts(), wait);
+    return await findOrphans(this.#options.db, this, wait);
   }
 
   /**
@@ -261,9 +262,10 @@ export class Keyring implements RowKeys {
   async bootstrap(tx: Queryable): Promise<void> {
     const epoch = 1n;
     const created = this.#options.date();
+    const [store] = this.stores.names;
     const { kekRow, rowsKey } = await makeEpoch(
-      this.#epochParts(),
-      this.stores.names[0],
+      this,
+      { store, masterKeyId: this.stores.get(store).activeMasterKeyId() },
       SYSTEM_PROJECT,
       epoch,
       created,
@@ -285,15 +287,16 @@ export class Keyring implements RowKeys {
 
   /** The epoch that rows of no project are sealed under. */
   async systemEpoch(): Promise<bigint> {
-    return (await this.#system()).active_epoch;
+    return (await this.system()).active_epoch;
   }
 
   /** When the system's keys were made. */
   async installedAt(): Promise<Date> {
-    return (await this.#system()).created;
+    return (await this.system()).created;
   }
 
-  async #system(): Promise<ProjectRow> {
+  /** The system's verified row, at most 5 s old. */
+  async system(): Promise<ProjectRow> {
     const system = await this.findProject(SYSTEM_PROJECT);
     if (system === undefined) throw violated();
     return system;
@@ -304,9 +307,10 @@ export class Keyring implements RowKeys {
    * concerns what is in it, and no more.
    */
   async checkHealth(): Promise<void> {
-    const epoch = await this.systemEpoch();
-    const store = await this.#withEpoch(SYSTEM_PROJECT, epoch, (open) => open.store);
-    await this.stores.get(store).checkHealth();
+    const system = await this.system();
+    const store = await this.#withEpoch(SYSTEM_PROJECT, system.active_epoch, (open) => open.store);
+    const backend = this.stores.get(store);
+    await backend.checkHealth(activeMasterKey(system, this.stores, backend));
   }
 
   close(): void {
@@ -336,10 +340,18 @@ export class Keyring implements RowKeys {
   ): Promise<T> {
     return await this.#epochs.borrow(
       `${projectId}/${epoch}`,
-      async () =>
-        await openEpoch(this.#epochParts(), await this.#findKek(projectId, epoch), projectId, epoch),
+      async () => await this.#openEpoch(projectId, epoch),
       use,
     );
+  }
+
+  async #openEpoch(projectId: string, epoch: bigint): Promise<OpenEpoch> {
+    const row = await this.#findKek(projectId, epoch);
+    // The system's row cannot be asked about the key that opens it.
+    if (row !== undefined && projectId !== SYSTEM_PROJECT) {
+      requireUnretired(await this.system(), this.stores, row);
+    }
+    return await openEpoch(this, row, projectId, epoch);
   }
 
   /** A project that was deleted a moment ago has no keys, and is not what it is remembered as. */
@@ -350,11 +362,6 @@ export class Keyring implements RowKeys {
     const project = await this.findProject(projectId);
     if (project !== undefined && project.deleted !== null) throw new ProjectGone();
     return undefined;
-  }
-
-  #epochParts(): EpochParts {
-    const { installationId, finishedMigration, stores, wraps } = this;
-    return { stores, installationId, finishedMigration, wraps };
   }
 
   async #readProject(projectId: string): Promise<ProjectRow | undefined> {

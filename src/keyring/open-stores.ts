@@ -17,7 +17,15 @@ import type { SplitKeyring, WrappingKeys } from './split-keyring.ts';
 import { createStores, type Stores } from './stores.ts';
 
 /** A store as the configuration names it. */
-export type StoreSource = { name: string; kind: 'software'; file: string } | { name: string; kind: 'pkcs11' };
+export type StoreSource =
+  | {
+      name: string;
+      kind: 'software';
+      file: string;
+      /** Where the file will be once a new installation is whole. */
+      settledFile?: string;
+    }
+  | { name: string; kind: 'pkcs11' };
 
 export interface StoreOpening {
   /** The keyring file whose installation all stores are of. */
@@ -44,6 +52,8 @@ export async function openStores(
   const backends: CryptoBackend[] = [];
   const split = await findSplit(sources);
   const keys: WrappingKeys = split.size === 0 ? new Map() : await unseal([...split.values()]);
+  const placeAt = (file: string): KeyringPlace =>
+    split.has(file) ? splitKeyringAt(file, keys) : keyringFileAt(file);
   const close = (): void => {
     for (const backend of backends) backend.close();
     wipe(...keys.values());
@@ -57,8 +67,8 @@ export async function openStores(
       if (missingKeyId !== undefined && !existsSync(source.file)) {
         await createKeyringFile(source.file, missingKeyId, installationId);
       }
-      const place = split.has(source.file) ? splitKeyringAt(source.file, keys) : keyringFileAt(source.file);
-      const masterKeys = await readKeysOf(installationId, place, installationFile);
+      const masterKeys = await readKeysOf(installationId, placeAt(source.file), installationFile);
+      const place = placeAt(source.settledFile ?? source.file);
       backends.push(createSoftwareBackend(source.name, masterKeys, { place, log }));
     }
     const [first, ...others] = backends;

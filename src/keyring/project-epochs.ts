@@ -1,9 +1,11 @@
 import { wipe } from '../crypto/envelope.ts';
+import { SYSTEM_PROJECT } from '../db/layouts.ts';
 import type { Db, Queryable } from '../db/open.ts';
 import type { ProjectRow } from '../db/schema.ts';
 import { insertRow, type RowKeys, sealRow, StaleRow, swapRow } from '../db/sealed.ts';
 import { CofferError, StoreAway } from '../errors.ts';
 import { destroyKek, discard, type EpochParts, makeEpoch } from './epochs.ts';
+import { activeMasterKey } from './store-master-keys.ts';
 import { newProject } from './projects.ts';
 import { findKek } from './queries.ts';
 
@@ -17,7 +19,8 @@ interface ProjectEpochsOptions {
   forgetProject: (projectId: string) => void;
   /** Opens the KEK of an epoch, and gives its store. */
   storeOf: (projectId: string, epoch: bigint) => Promise<string>;
-  systemEpoch: () => Promise<bigint>;
+  /** The system's row. */
+  system: () => Promise<ProjectRow>;
 }
 
 const ATTEMPTS_MAX = 5;
@@ -126,11 +129,17 @@ export class ProjectEpochs {
     changes: Partial<ProjectRow>,
     also: (tx: Queryable) => Promise<void> = async () => {},
   ): Promise<void> {
-    const { db, keys, date, parts } = this.#options;
+    const { db, keys, date, parts, forgetProject } = this.#options;
     const epoch = project.active_epoch + 1n;
     const begun = performance.now();
-    const { kekRow, rowsKey } = await makeEpoch(parts(), store, project.id, epoch, date());
+    const isSystem = project.id === SYSTEM_PROJECT;
+    const system = isSystem ? project : await this.#options.system();
+    const { stores } = parts();
+    const masterKeyId = activeMasterKey(system, stores, stores.get(store));
+    const { kekRow, rowsKey } = await makeEpoch(parts(), { store, masterKeyId }, project.id, epoch, date());
     wipe(rowsKey);
+    // The master key must be the one in use still when the KEK is there, or it might be retired unseen.
+    const resting = isSystem ? [] : { table: 'projects' as const, id: system.id, seal: system.seal };
     let isEnding = false;
     try {
       const least_epoch = project.least_epoch === 0n ? epoch : project.least_epoch;
@@ -138,7 +147,7 @@ export class ProjectEpochs {
       const sealed = await sealRow(keys, 'projects', next);
       await db.transaction(async (tx) => {
         await swapRow(tx, 'projects', project, sealed);
-        await insertRow(tx, 'keks', kekRow);
+        await insertRow(tx, 'keks', kekRow, { resting });
         await also(tx);
         // After that whoever looks for keys without a row takes it for one.
         if (performance.now() - begun > NEW_KEK_MS_MAX) throw new StaleRow();
@@ -147,13 +156,15 @@ export class ProjectEpochs {
     } catch (error) {
       // Whether a COMMIT that failed was done is not known; before it nothing rests on the key.
       if (!isEnding) await discard(async () => await destroyKek(parts(), kekRow));
+      if (error instanceof StaleRow) forgetProject(SYSTEM_PROJECT);
       throw error;
     }
   }
 
   async #insertExternal(projectId: string): Promise<void> {
-    const { db, keys, date, systemEpoch } = this.#options;
-    const row = newProject(projectId, 'external', await systemEpoch(), date(), { enabled: true });
+    const { db, keys, date, system } = this.#options;
+    const { active_epoch: epoch } = await system();
+    const row = newProject(projectId, 'external', epoch, date(), { enabled: true });
     await insertRow(db, 'projects', await sealRow(keys, 'projects', row));
   }
 }

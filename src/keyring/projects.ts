@@ -23,6 +23,7 @@ export function newProject(
     preferred_store: null,
     deleted: null,
     extra: null,
+    master_keys: null,
     created,
     updated: created,
     revision: 1n,

@@ -14,6 +14,8 @@ export interface Stores {
   find(name: string): CryptoBackend | undefined;
   /** @throws StoreAway for one that the configuration does not name. */
   get(name: string): CryptoBackend;
+  /** The names that rows of its KEKs may have. */
+  namesOf(backend: CryptoBackend): readonly string[];
   close(): void;
 }
 
@@ -32,6 +34,7 @@ export function createStores(backends: readonly [CryptoBackend, ...CryptoBackend
       if (backend === undefined) throw new StoreAway();
       return backend;
     },
+    namesOf: (backend) => [...byName.keys()].filter((name) => byName.get(name) === backend),
     close: () => {
       for (const backend of backends) backend.close();
     },

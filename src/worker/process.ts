@@ -3,9 +3,11 @@ import { CofferError } from '../errors.ts';
 import { createMetrics } from '../health/metrics.ts';
 import { openInstallation, type OpenOptions } from '../installation.ts';
 import { openLogDestination } from '../log-destination.ts';
-import { DRAIN_TIMEOUT_MS, waitForSignal } from '../serve.ts';
 import { registerKeyMetrics } from '../rotation/metrics.ts';
+import { createReload } from '../rotation/reload-master-keys.ts';
+import { DRAIN_TIMEOUT_MS } from '../serve.ts';
 import { createCoffer, createLog } from '../server.ts';
+import { listenForSignals } from '../signals.ts';
 import { createJobs } from './jobs.ts';
 import { answerProbes, type Probes } from './probes.ts';
 import { createWorker } from './worker.ts';
@@ -23,7 +25,7 @@ export async function runWorkerAlone(
   }
   const destination = openLogDestination(1, say);
   const log = createLog(config, destination);
-  const stopped = waitForSignal();
+  const signals = listenForSignals();
   const opening = { purpose: 'command', createMissing: false, allowEmpty: false, say, unseal } as const;
   const installation = await openInstallation(config, opening);
   const metrics = createMetrics(installation.db);
@@ -34,8 +36,9 @@ export async function runWorkerAlone(
     const coffer = createCoffer(config, installation, { log, metrics, worker });
     probes = await answerProbes(coffer, config, metrics);
     worker.start(createJobs(coffer, config, metrics));
+    signals.onReload(createReload({ ...installation, log }));
     say('Coffer runs jobs.');
-    const code = await stopped;
+    const code = await signals.ended;
     say('Stopping: jobs under way are ended first.');
     return code;
   } finally {

@@ -1,3 +1,6 @@
+import { spawn } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { readPostmasterPid } from '../../src/db/embedded-process.ts';
@@ -43,11 +46,17 @@ it('ends requests in flight on SIGTERM, takes no new ones, and leaves no process
 });
 
 it('ends in order when its terminal is closed, and leaves no process', async () => {
-  const server = folder.serve();
-  await server.ready();
-  server.kill('SIGHUP');
-  expect(await server.end()).toMatchObject({ code: 0, signal: null });
-  expect(folder.postgresPids()).toEqual([]);
+  const said = join(folder.path, 'said');
+  const program = join(folder.path, '..', 'dist', 'coffer.js');
+  const words = ['-qec', `exec '${process.execPath}' '${program}' serve 2> '${said}'`, '/dev/null'];
+  // A terminal of its own, which is gone with its `script`.
+  const terminal = spawn('script', words, { cwd: folder.path, env: { ...process.env, ...folder.env } });
+  const saidSoFar = (): string => (existsSync(said) ? readFileSync(said, 'utf8') : '');
+  await expect.poll(saidSoFar, { timeout: 30_000 }).toContain('Coffer serves ');
+  terminal.kill('SIGKILL');
+  await expect.poll(saidSoFar, { timeout: 20_000 }).toContain('Stopping: ');
+  await expect.poll(() => folder.postgresPids(), { timeout: 20_000 }).toEqual([]);
+  await expect(ask(`${folder.url}/health/live`)).rejects.toThrow();
 });
 
 it('starts after kill -9 of the server on all that was acknowledged, with no stray process', async () => {
