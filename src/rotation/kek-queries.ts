@@ -45,6 +45,16 @@ export async function findKekById(db: Db, id: string): Promise<KekRow | undefine
   return rows[0];
 }
 
+/** Every KEK there is, unverified, in the order of their ids. */
+export async function listAllKeks(db: Db, after: string | null, limit: number): Promise<KekRow[]> {
+  const { rows } = await db.query<KekRow>({
+    name: 'all-keks',
+    text: `SELECT ${COLUMNS} FROM keks WHERE ($1::uuid IS NULL OR id > $1) ORDER BY id LIMIT $2`,
+    values: [after, limit],
+  });
+  return rows;
+}
+
 /** How many KEKs of a store are under one of these master keys. */
 export async function countKeksUnder(
   db: Queryable,

@@ -4,7 +4,6 @@ import { StaleRow, sealRow, swapRow } from '../db/sealed.ts';
 import { CofferError } from '../errors.ts';
 import type { CryptoBackend } from '../keyring/backend.ts';
 import { openEpoch } from '../keyring/epochs.ts';
-import { listKeksAfter } from '../keyring/queries.ts';
 import { findStoreMasterKeys, withStoreMasterKeys } from '../keyring/store-master-keys.ts';
 import * as queries from './kek-queries.ts';
 import { lockOf, type MasterKey } from './master-keys.ts';
@@ -78,7 +77,7 @@ async function requireUnneeded(parts: RotationParts, backend: CryptoBackend, id:
   const closed: string[] = [];
   let after: string | null = null;
   do {
-    const page: KekRow[] = await listKeksAfter(db, after, KEKS_A_PAGE);
+    const page: KekRow[] = await queries.listAllKeks(db, after, KEKS_A_PAGE);
     after = page.length < KEKS_A_PAGE ? null : (page.at(-1)?.id ?? null);
     for (const row of page) {
       if (!(await opens(parts, row))) closed.push(`epoch ${row.epoch} of ${row.project_id}`);

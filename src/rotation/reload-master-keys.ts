@@ -5,6 +5,7 @@ import type { CryptoBackend } from '../keyring/backend.ts';
 import type { Keyring } from '../keyring/keyring.ts';
 import { activeMasterKey } from '../keyring/store-master-keys.ts';
 import { countKeksUnder } from './kek-queries.ts';
+import { readSystem } from './master-key-rotation.ts';
 
 interface ReloadParts {
   db: Db;
@@ -38,12 +39,12 @@ export function createReload(parts: ReloadParts): () => void {
 
 async function reloadStore({ db, keyring, log }: ReloadParts, backend: CryptoBackend): Promise<void> {
   const { stores } = keyring;
-  const active = async (): Promise<string> => activeMasterKey(await keyring.system(), stores, backend);
+  const active = async (): Promise<string> => activeMasterKey(await readSystem({ keyring }), stores, backend);
   const reloaded = await backend.reload(async (ids) => {
     const needed = await countKeksUnder(db, stores.namesOf(backend), ids);
     if (needed === 0 && !ids.includes(await active())) return;
     const names = ids.join(', ');
-    throw new CofferError('configuration', `The file lacks ${names}, which ${needed} KEKs need.`);
+    throw new CofferError('configuration', `The file lacks ${names}: in use, or needed by ${needed} KEKs.`);
   });
   if (reloaded === undefined) return;
   const { added, removed, ids } = reloaded;
