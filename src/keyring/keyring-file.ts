@@ -28,7 +28,7 @@ export interface KeyringPlace {
   replace(content: Uint8Array): Promise<void>;
 }
 
-const FILE_BYTES_MAX = 64 * 1024;
+export const FILE_BYTES_MAX = 64 * 1024;
 
 /** The keyring file at a path, in clear, which only its owner may read or write. */
 export function keyringFileAt(path: string): KeyringPlace {

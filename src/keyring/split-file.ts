@@ -1,7 +1,14 @@
 import { existsSync } from 'node:fs';
 import { wipe } from '../crypto/envelope.ts';
 import { CofferError } from '../errors.ts';
-import { createFile, type KeyringPlace, newKeyring, readPrivately, replaceFile } from './keyring-file.ts';
+import {
+  createFile,
+  FILE_BYTES_MAX,
+  type KeyringPlace,
+  newKeyring,
+  readPrivately,
+  replaceFile,
+} from './keyring-file.ts';
 import { refuseKeyring } from './master-keys.ts';
 import { formatShare } from './shares.ts';
 import {
@@ -54,7 +61,7 @@ export function splitKeyringAt(path: string, keys: WrappingKeys): KeyringPlace {
     },
     replace: async (content) => {
       const { keyring, key } = await current();
-      await replaceFile(path, formatSplitKeyring(resealKeyring(keyring, key, content)));
+      await replaceFile(path, fileOf(resealKeyring(keyring, key, content)));
     },
   };
 }
@@ -101,8 +108,18 @@ async function writeSplit(
   const { keyring, shares } = splitKeyring(of, split, content);
   const written = shares.map((share) => formatShare(share));
   try {
-    await write(formatSplitKeyring(keyring), async (handOver) => await handOver(written));
+    await write(fileOf(keyring), async (handOver) => await handOver(written));
   } finally {
     wipe(...written, ...shares.map(({ value }) => value));
   }
+}
+
+/** Never one that could not be read again. */
+function fileOf(keyring: SplitKeyring): Buffer {
+  const file = formatSplitKeyring(keyring);
+  if (file.length < FILE_BYTES_MAX) return file;
+  throw refuseKeyring(
+    keyring.path,
+    'has more lines than can be split: take out comments, or keys that are retired',
+  );
 }

@@ -124,6 +124,15 @@ describe('coffer keyring split', () => {
     await expect(keysOf('again', old.slice(1))).rejects.toThrow('only its new shares open it');
   });
 
+  it('leaves one in clear that would be too long to be read again', async () => {
+    await run('keyring create long');
+    const content = `${readFileSync(join(cwd, 'long'), 'utf8')}${'# a comment\n'.repeat(3_000)}`;
+    writeFileSync(join(cwd, 'long'), content);
+    const { code, stdout, stderr } = await run('keyring split long 2/3');
+    expect([code, stdout, stderr]).toEqual([78, '', expect.stringContaining('more lines than can be split')]);
+    expect(readFileSync(join(cwd, 'long'), 'utf8')).toBe(content);
+  });
+
   it('changes nothing without enough shares', async () => {
     const shares = await create('kept');
     const before = readFileSync(join(cwd, 'kept'));
