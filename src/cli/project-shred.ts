@@ -4,6 +4,7 @@ import type { Shredding } from '../projects/shredding.ts';
 import { type Command, type CommandContext } from './command.ts';
 import { exitCodes } from './exit-codes.ts';
 import { confirmationFlags, oneName, resolveProject, withManagement } from './operator.ts';
+import { putOnRecord } from './operator-record.ts';
 import { createProgress } from './progress.ts';
 import { confirmByName } from './prompt.ts';
 
@@ -21,6 +22,7 @@ export const shred: Command = {
     if (!(await confirmByName(context, name, what))) return exitCodes.usage;
     return await withManagement(context, async (management) => {
       const project = await resolveAny(management, name);
+      await putOnRecord(context, 'identity:delete_project', project.id);
       const progress = createProgress(context, 'deleting rows');
       const stop = new AbortController();
       const onSignal = (): void => stop.abort();
@@ -87,15 +89,21 @@ function report(
     return exitCodes.internal;
   }
   stdout.write(`Shredded the project ${name} (${id}): ${keks} keys and ${rows} rows are destroyed.\n`);
-  stderr.write(
-    'Servers that run refuse what they had open within 5 s. ' +
-      'A backup of the database made before still has its rows and its wrapped keys, and opens with the master key of that time.\n',
-  );
-  for (const { store, masterKeyId } of masterKeys) {
-    stderr.write(`  ${masterKeyId} in the store ${store}\n`);
-  }
-  stderr.write(
-    'Only the end of that master key, and of every copy of it, ends that: coffer master-key rotate, then coffer master-key retire.\n',
-  );
+  stderr.write(`${describeRemains(masterKeys)}\n`);
   return exitCodes.done;
+}
+
+/** What of it is still somewhere, and the commands that end that. */
+function describeRemains(masterKeys: Shredding['masterKeys']): string {
+  const keys = masterKeys.length > 0 ? masterKeys : [{ store: 'STORE', masterKeyId: 'OLD' }];
+  return [
+    'Servers that run refuse what they had open within 5 s. A backup of the database that was made before still',
+    'has its rows and its wrapped keys, and opens with the master key of that time. To end that too:',
+    ...keys.flatMap(({ store, masterKeyId }) => [
+      `  coffer master-key add NEW --store ${store}`,
+      `  coffer master-key rotate --to NEW --store ${store}`,
+      `  coffer master-key retire ${masterKeyId} --store ${store}`,
+    ]),
+    `and destroy every copy of the keyring that has ${keys.map(({ masterKeyId }) => masterKeyId).join(', ')}.`,
+  ].join('\n');
 }

@@ -50,6 +50,8 @@ export class Keyring implements RowKeys {
   readonly #projects: ProjectCache;
   readonly #projectEpochs: ProjectEpochs;
   readonly #memory = createRevisionMemory();
+  /** Epochs only rise, also where the revision stays: by a rotation. */
+  readonly #epochMemory = createRevisionMemory();
   readonly #sweeper: NodeJS.Timeout;
   finishedMigration: number;
 
@@ -365,21 +367,25 @@ export class Keyring implements RowKeys {
   }
 
   async #readProject(projectId: string): Promise<ProjectRow | undefined> {
-    if (projectId === SYSTEM_PROJECT) return await this.#readSystemRow();
     for (let isLast = false; ; isLast = true) {
       const row = await findProject(this.#options.db, projectId);
       if (row === undefined) return undefined;
-      const project = await openRow(this, 'projects', { id: projectId }, row);
-      if (!this.#memory.isOlder('projects', project)) return project;
+      const project =
+        projectId === SYSTEM_PROJECT
+          ? await this.#openSystemRow(row)
+          : await openRow(this, 'projects', { id: projectId }, row);
+      if (!this.#memory.isOlder('projects', project) && !this.#isEpochOlder(project)) return project;
       // An answer that a newer one overtook looks like an older row put back: it is asked for once more.
       if (isLast) throw violated();
     }
   }
 
+  #isEpochOlder({ id, active_epoch, least_epoch }: ProjectRow): boolean {
+    return this.#epochMemory.isOlder('projects', { id, revision: active_epoch + least_epoch });
+  }
+
   /** The system's row says which of its own epochs count, so it is verified before that question is asked. */
-  async #readSystemRow(): Promise<ProjectRow | undefined> {
-    const row = await findProject(this.#options.db, SYSTEM_PROJECT);
-    if (row === undefined) return undefined;
+  async #openSystemRow(row: ProjectRow): Promise<ProjectRow> {
     if (row.id !== SYSTEM_PROJECT) throw violated();
     await this.#borrowEpoch(SYSTEM_PROJECT, row.epoch, ({ rowsKey }) =>
       verifyRow(rowsKey, this.installationId, 'projects', row),

@@ -36,11 +36,12 @@ it('destroys keys and rows of a project by its name, and says what backups open 
     0,
     `Shredded the project shop (${person.projectId}): 1 keys and 15 rows are destroyed.\n`,
   ]);
-  const [first, ...lines] = stderr.trim().split('\n');
+  const [record, first, ...lines] = stderr.trim().split('\n');
+  expect(JSON.parse(record ?? '')).toMatchObject({
+    audit: { action: 'identity:delete_project', user: 'operator', subject: person.projectId },
+  });
   expect(JSON.parse(first ?? '')).toEqual({ progress: 'deleting rows', done: 0, total: 15 });
-  expect(lines.join('\n')).toContain(
-    'opens with the master key of that time.\n  mk-test in the store software\n',
-  );
+  expect(lines.join('\n')).toContain('coffer master-key retire mk-test --store software');
   expect(await countLeft(coffer, person.projectId)).toEqual({ projects: 1 });
   expect((await run('project shred shop --yes')).code).toBe(3);
   expect((await run(`project shred ${person.projectId} --yes`)).code).toBe(0);

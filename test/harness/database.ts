@@ -20,6 +20,30 @@ export async function createDatabase({ migrated = true } = {}): Promise<TestData
   };
 }
 
+/**
+ * A backup, restored at once beside the database that it is of: its files as they are now. Who is connected
+ * loses the connection.
+ */
+export async function copyDatabase({ name: original }: TestDatabase): Promise<TestDatabase> {
+  const { url, prefix } = inject('testPostgres');
+  const name = `${prefix}_${randomUUID().slice(0, 13).replace('-', '')}`;
+  await run(url, `ALTER DATABASE ${original} ALLOW_CONNECTIONS false`);
+  try {
+    await run(
+      url,
+      `SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '${original}'`,
+    );
+    await run(url, `CREATE DATABASE ${name} TEMPLATE ${original}`);
+  } finally {
+    await run(url, `ALTER DATABASE ${original} ALLOW_CONNECTIONS true`);
+  }
+  return {
+    name,
+    url: urlOf(url, name),
+    drop: async () => await run(url, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`),
+  };
+}
+
 /** Another database of the same server. */
 export function urlOf(server: string, database: string): string {
   const url = new URL(server);
