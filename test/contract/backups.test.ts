@@ -1,3 +1,4 @@
+import { copyFile } from 'node:fs/promises';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runCoffer } from '../cli/run-coffer.ts';
@@ -169,5 +170,24 @@ describe('a row of a backup that is put back', () => {
     const lent = live.installation.keyring.withRowsKey(people.shredding.projectId, 1n, () => 'lent');
     await expect(lent).rejects.toMatchObject({ code: 'integrity_violation' });
     for (const back of undo.splice(0).toReversed()) await back();
+  });
+});
+
+describe('once its master key is retired, a backup', () => {
+  it('opens with the keyring of that time alone, and nobody is served without', async () => {
+    const old = `${live.env['COFFER_KEYRING_FILE']}.old`;
+    await copyFile(live.env['COFFER_KEYRING_FILE'] ?? '', old);
+    await command('master-key add mk-new');
+    await command('master-key rotate --to mk-new');
+    expect(await read(await restore(), 'shredding')).toBe('of shredding');
+    await command('master-key retire mk-test --yes');
+    await expect(restore()).rejects.toMatchObject({ code: 'configuration' });
+    const withOld = await restore({ COFFER_KEYRING_FILE: old });
+    for (const name of ['deleting', 'rotating', 'shredding', 'bystanding'] as const) {
+      expect(await read(withOld, name)).toBe(`of ${name}`);
+    }
+    const again = await startCoffer({ beside: live, env: { COFFER_WORKER: 'off' } });
+    others.push(again);
+    expect(await read(again, 'bystanding')).toBe('of bystanding');
   });
 });
