@@ -5,11 +5,19 @@ import { rounds } from '../harness/rounds.ts';
 import { ACL_STEPS } from './acl-steps.ts';
 import { CONSUMER_STEPS } from './consumer-steps.ts';
 import { CONTAINER_STEPS } from './container-steps.ts';
+import { ORDER_STEPS } from './order-steps.ts';
 import { QUOTA_STEPS } from './quota-steps.ts';
 import { SECRET_STEPS } from './secret-steps.ts';
 import { type Step, World } from './world.ts';
 
-const STEPS = { ...SECRET_STEPS, ...ACL_STEPS, ...CONSUMER_STEPS, ...CONTAINER_STEPS, ...QUOTA_STEPS };
+const STEPS = {
+  ...SECRET_STEPS,
+  ...ACL_STEPS,
+  ...CONSUMER_STEPS,
+  ...CONTAINER_STEPS,
+  ...ORDER_STEPS,
+  ...QUOTA_STEPS,
+};
 const LENGTH = 100;
 let keyManager: KeyManager;
 
@@ -20,7 +28,8 @@ beforeAll(async () => {
 afterAll(async () => await keyManager.stop());
 
 const step: fc.Arbitrary<Step> = fc.record({
-  does: fc.constantFrom(...Object.keys(STEPS)),
+  // What has several steps to its end comes more often.
+  does: fc.constantFrom(...Object.keys(STEPS), ...Object.keys(ORDER_STEPS)),
   who: fc.nat(1_000),
   at: fc.nat(1_000),
   other: fc.nat(1_000),
@@ -46,6 +55,12 @@ async function compareState(world: World): Promise<void> {
     const slots = containers.containers.flatMap((item: { secret_refs: unknown[] }) => item.secret_refs);
     const expected = world.model.containersOf(project).flatMap((item) => world.model.slotsOf(item));
     expect(slots).toHaveLength(expected.length);
+    const { json: orders } = await client.get('/v1/orders?limit=100');
+    const states = orders.orders.map(
+      (item: { order_ref: string; status: string }) => `${item.order_ref.slice(-36)} ${item.status}`,
+    );
+    const known = world.model.ordersOf(project).map(({ id, status }) => `${id} ${status}`);
+    expect(states.sort()).toEqual(known.sort());
   }
 }
 

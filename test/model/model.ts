@@ -15,7 +15,7 @@ export interface Acl {
   users: readonly string[];
 }
 
-interface Thing {
+export interface Thing {
   id: string;
   project: string;
   creator: string;
@@ -33,6 +33,8 @@ export interface SecretConsumer {
 
 export interface Secret extends Thing {
   payload: string | null;
+  /** What it is read as, once there is a payload. */
+  contentType: string;
   metadata: Map<string, string>;
   consumers: SecretConsumer[];
 }
@@ -53,11 +55,19 @@ export interface Container extends Thing {
   consumers: ContainerConsumer[];
 }
 
-export type Limited = 'secrets' | 'containers';
+export interface Order extends Thing {
+  kind: 'key' | 'pair' | 'impossible';
+  status: 'PENDING' | 'ACTIVE' | 'ERROR';
+  /** The secret or container that it made; empty where it made none. */
+  result: string;
+}
+
+export type Limited = 'secrets' | 'containers' | 'orders';
 
 export class Model {
   readonly secrets: Secret[] = [];
   readonly containers: Container[] = [];
+  readonly orders: Order[] = [];
   readonly limits = new Map<string, Partial<Record<Limited, number>>>();
 
   secretsOf(project: string): Secret[] {
@@ -68,9 +78,13 @@ export class Model {
     return this.containers.filter((container) => container.project === project && !container.isDeleted);
   }
 
+  ordersOf(project: string): Order[] {
+    return this.orders.filter((order) => order.project === project && !order.isDeleted);
+  }
+
   isFull(project: string, what: Limited): boolean {
     const limit = this.limits.get(project)?.[what] ?? -1;
-    const used = what === 'secrets' ? this.secretsOf(project) : this.containersOf(project);
+    const used = this[what].filter((thing: Thing) => thing.project === project && !thing.isDeleted);
     return limit >= 0 && used.length >= limit;
   }
 

@@ -1,4 +1,5 @@
 import { expect } from 'vitest';
+import type { Limited } from './model.ts';
 import { isAllowed, type Step, type World } from './world.ts';
 
 type Perform = (world: World, step: Step) => Promise<void>;
@@ -7,8 +8,10 @@ type Perform = (world: World, step: Step) => Promise<void>;
 export const QUOTA_STEPS: Readonly<Record<string, Perform>> = {
   'limit a project': async (world, step) => {
     const project = world.projects[step.at % world.projects.length] as string;
-    const limit = step.count === 0 ? -1 : step.count * 4;
-    const quotas = step.flag ? { secrets: limit } : { containers: limit };
+    const what = (['secrets', 'containers', 'orders'] as const)[step.other % 3] as Limited;
+    // Few orders are made in a run.
+    const limit = step.count === 0 ? -1 : step.count * (what === 'orders' ? 1 : 4);
+    const quotas = { [what]: limit };
     const body = { project_quotas: quotas };
     const reply = await world.serviceAdministrator.put(`/v1/project-quotas/${project}`, body);
     expect(reply.status).toBe(204);
@@ -29,7 +32,7 @@ export const QUOTA_STEPS: Readonly<Record<string, Perform>> = {
     const who = world.who(step);
     const reply = await who.client.get('/v1/quotas');
     if (!isAllowed(reply, 'quotas:get', who)) return;
-    const limits = { secrets: -1, containers: -1, ...world.model.limits.get(who.project) };
+    const limits = { secrets: -1, containers: -1, orders: -1, ...world.model.limits.get(who.project) };
     expect(reply.json.quotas).toMatchObject(limits);
   },
 };

@@ -26,6 +26,7 @@ export const SECRET_STEPS: Readonly<Record<string, Perform>> = {
       acl: null,
       isDeleted: false,
       payload,
+      contentType: 'text/plain',
       metadata: new Map(),
       consumers: [],
     });
@@ -37,7 +38,7 @@ export const SECRET_STEPS: Readonly<Record<string, Perform>> = {
     if (!isAllowed(reply, 'secret:get', who, secret)) return;
     expect(reply.status).toBe(200);
     const { name, creator_id, content_types } = reply.json;
-    const expected = secret.payload === null ? undefined : { default: 'text/plain' };
+    const expected = secret.payload === null ? undefined : { default: secret.contentType };
     expect([name, creator_id, content_types]).toEqual([secret.name, secret.creator, expected]);
   },
   'read a payload': async (world, step) => {

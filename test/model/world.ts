@@ -3,7 +3,7 @@ import { expect } from 'vitest';
 import type { Action } from '../../src/policy/actions.ts';
 import type { KeyManager } from '../contract/key-manager.ts';
 import type { Client, Reply } from '../contract/raw-http.ts';
-import { type Container, Model, may, type Secret, type Who } from './model.ts';
+import { type Container, Model, may, type Order, type Secret, type Thing, type Who } from './model.ts';
 
 /** One random operation: what it does not need of this, it leaves. */
 export interface Step {
@@ -27,9 +27,11 @@ export class World {
   readonly projects: readonly string[];
   readonly callers: readonly Caller[];
   readonly serviceAdministrator: Client;
+  readonly coffer: KeyManager['coffer'];
 
   constructor(keyManager: KeyManager) {
     const run = randomUUID().slice(0, 8);
+    this.coffer = keyManager.coffer;
     this.projects = [`${run}-a`, `${run}-b`];
     this.callers = this.projects.flatMap((project) =>
       ['admin', 'creator', 'creator', 'observer'].map((role, n) => {
@@ -57,13 +59,17 @@ export class World {
   container(n: number): Container | undefined {
     return this.model.containers[n % Math.max(1, this.model.containers.length)];
   }
+
+  order(n: number): Order | undefined {
+    return this.model.orders[n % Math.max(1, this.model.orders.length)];
+  }
 }
 
 /**
  * Whether the operation may go on: else the answer must be the 404 of a thing that is gone, or the 403 of one
  * that they may not touch.
  */
-export function isAllowed(reply: Reply, action: Action, who: Who, thing?: Secret | Container): boolean {
+export function isAllowed(reply: Reply, action: Action, who: Who, thing?: Thing): boolean {
   if (thing?.isDeleted === true) {
     expect(reply).toMatchObject({ status: 404 });
     return false;
