@@ -1,9 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { RuleSetName } from '../../src/policy/can.ts';
 import { type KeyManager, startKeyManager } from './key-manager.ts';
+import { CALLER, type Case, CASES, COLLEAGUE, REFUSED, shareAs, STRANGER } from './ownership-cases.ts';
 import type { Client, Reply } from './raw-http.ts';
-
-const REFUSED = ' attempt not allowed - please review your user/project privileges';
 
 const CONSUMER = { service: 'nova', resource_type: 'SERVER', resource_id: '1' };
 
@@ -150,24 +149,6 @@ const CELL: Readonly<Record<string, Cell>> = {
   'secret_acls:put_patch, patch': 'share',
   'secret_acls:delete': 'share',
 };
-interface Case {
-  user: string;
-  project: string;
-  acl?: { projectAccess: boolean; users: string[] };
-}
-const CALLER = { user: 'caller', project: 'project-1' };
-const COLLEAGUE = { user: 'colleague', project: 'project-1' };
-const STRANGER = { user: 'stranger', project: 'project-2' };
-const PRIVATE = { projectAccess: false, users: [] };
-const CASES: Readonly<Record<string, Case>> = {
-  A: CALLER,
-  B: COLLEAGUE,
-  C: { ...CALLER, acl: PRIVATE },
-  D: { ...COLLEAGUE, acl: { projectAccess: false, users: ['somebody', 'else'] } },
-  E: STRANGER,
-  F: { ...STRANGER, acl: { projectAccess: true, users: ['somebody', 'caller'] } },
-  G: { ...COLLEAGUE, acl: { projectAccess: false, users: ['caller'] } },
-};
 
 describe.each(['stock', 'secure'] as const)('the %s rules', (rules) => {
   let keyManager: KeyManager;
@@ -183,10 +164,7 @@ describe.each(['stock', 'secure'] as const)('the %s rules', (rules) => {
     const { status, json } = await client.post('/v1/secrets', payload);
     expect(status).toBe(201);
     await client.put(`${json.secret_ref}/metadata`, { metadata: { env: 'prod' } });
-    if (acl !== undefined) {
-      const read = { 'project-access': acl.projectAccess, users: acl.users };
-      expect((await client.put(`${json.secret_ref}/acl`, { read })).status).toBe(200);
-    }
+    await shareAs(client, json.secret_ref, acl);
     return json.secret_ref;
   };
 
