@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { Coffer, type CofferOptions } from '../../src/client/index.ts';
 
 /** A request as it arrived. */
 export interface Seen {
@@ -91,6 +92,34 @@ export async function startScriptedServer(script: Script, login?: Script): Promi
     close: async () => {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+export const PASSWORD = 'canary-password-1f9a';
+
+/** A client that logs in by password, and tries again soon. */
+export function clientOf(url: string, options: CofferOptions = {}): Coffer {
+  const credentials = {
+    type: 'password',
+    userName: 'ann',
+    password: PASSWORD,
+    projectName: 'demo',
+  } as const;
+  return new Coffer({ url, credentials, retryDelayMs: 5, ...options });
+}
+
+/** Starts servers, and closes all of them after a test. */
+export function scriptedServers() {
+  const open: ScriptedServer[] = [];
+  return {
+    start: async (script: Script, login?: Script): Promise<ScriptedServer> => {
+      const server = await startScriptedServer(script, login);
+      open.push(server);
+      return server;
+    },
+    closeAll: async (): Promise<void> => {
+      await Promise.all(open.splice(0).map(async (server) => await server.close()));
     },
   };
 }

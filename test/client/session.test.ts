@@ -3,31 +3,16 @@ import { afterEach, expect, it } from 'vitest';
 import {
   Coffer,
   CofferError,
-  type CofferOptions,
   type Credentials,
   credentialsFromEnvironment,
   providerChain,
 } from '../../src/client/index.ts';
-import { type Script, type ScriptedServer, startScriptedServer } from './scripted-server.ts';
+import { clientOf, PASSWORD, type Script, scriptedServers } from './scripted-server.ts';
 
 const id = '3b6c1a52-7d5e-4f0a-9c1b-2a3d4e5f6071';
-const password = 'canary-password-1f9a';
-const open: ScriptedServer[] = [];
+const { start, closeAll } = scriptedServers();
 
-afterEach(async () => {
-  await Promise.all(open.splice(0).map((server) => server.close()));
-});
-
-async function start(script: Script, login?: Script): Promise<ScriptedServer> {
-  const server = await startScriptedServer(script, login);
-  open.push(server);
-  return server;
-}
-
-function clientOf(url: string, options: CofferOptions = {}): Coffer {
-  const credentials = { type: 'password', userName: 'ann', password, projectName: 'demo' } as const;
-  return new Coffer({ url, credentials, retryDelayMs: 5, ...options });
-}
+afterEach(closeAll);
 
 const bytes: Script = (_seen, reply) => void reply.raw.end('value');
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
@@ -134,7 +119,7 @@ it('asks the next provider of the chain after a stored token was refused', async
   );
   const credentials = providerChain(
     ({ rejected }) => (rejected ? undefined : { type: 'token', token: 'stale', url: server.url }),
-    () => ({ type: 'password', userName: 'ann', password, url: server.url }),
+    () => ({ type: 'password', userName: 'ann', password: PASSWORD, url: server.url }),
   );
   expect((await new Coffer({ credentials }).secrets.payload(id)).text()).toBe('value');
   expect(server.calls().map((call) => call.token)).toEqual(['stale', 'token-1']);
@@ -143,7 +128,7 @@ it('asks the next provider of the chain after a stored token was refused', async
 it('finds the key manager in the catalog of its region', async () => {
   const server = await start(bytes);
   const place = { authUrl: `${server.url}/identity/v3/`, region: 'RegionOne' };
-  const credentials: Credentials = { type: 'password', userName: 'ann', password, ...place };
+  const credentials: Credentials = { type: 'password', userName: 'ann', password: PASSWORD, ...place };
   const token = await new Coffer({ credentials }).login();
   expect(token).toMatchObject({ url: server.url, userName: 'ann', projectId: 'p1', projectName: 'demo' });
   const elsewhere = new Coffer({ credentials: { ...credentials, region: 'Mars' } });
@@ -165,15 +150,17 @@ it('asks for a token in the words of Keystone', async () => {
     await new Coffer({ url: server.url, credentials }).login();
     return (JSON.parse(server.logins().at(-1)!.body) as { auth: unknown }).auth;
   };
-  expect(await requestOf({ type: 'password', userName: 'ann', password, projectName: 'demo' })).toEqual({
+  expect(
+    await requestOf({ type: 'password', userName: 'ann', password: PASSWORD, projectName: 'demo' }),
+  ).toEqual({
     identity: {
       methods: ['password'],
-      password: { user: { name: 'ann', domain: { name: 'Default' }, password } },
+      password: { user: { name: 'ann', domain: { name: 'Default' }, password: PASSWORD } },
     },
     scope: { project: { name: 'demo', domain: { name: 'Default' } } },
   });
-  expect(await requestOf({ type: 'password', userId: 'u1', password, projectId: 'p1' })).toEqual({
-    identity: { methods: ['password'], password: { user: { id: 'u1', password } } },
+  expect(await requestOf({ type: 'password', userId: 'u1', password: PASSWORD, projectId: 'p1' })).toEqual({
+    identity: { methods: ['password'], password: { user: { id: 'u1', password: PASSWORD } } },
     scope: { project: { id: 'p1' } },
   });
   expect(await requestOf({ type: 'token', token: 'tok', projectName: 'b', projectDomainId: 'd' })).toEqual({
@@ -242,7 +229,7 @@ it('prints neither password nor token, whatever fails and whatever is printed', 
   }
   told.push(inspect(client, { depth: 9, showHidden: true }), JSON.stringify(client));
   for (const text of told) {
-    expect(text).not.toContain(password);
+    expect(text).not.toContain(PASSWORD);
     expect(text).not.toContain(token);
   }
 });

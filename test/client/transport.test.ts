@@ -1,27 +1,13 @@
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { afterEach, expect, it } from 'vitest';
-import { Coffer, CofferError, type CofferOptions } from '../../src/client/index.ts';
-import { type Script, type ScriptedServer, startScriptedServer } from './scripted-server.ts';
+import { Coffer, CofferError } from '../../src/client/index.ts';
+import { clientOf, PASSWORD, type Script, scriptedServers } from './scripted-server.ts';
 
 const id = '3b6c1a52-7d5e-4f0a-9c1b-2a3d4e5f6071';
-const password = 'canary-password-1f9a';
-const open: ScriptedServer[] = [];
+const { start, closeAll } = scriptedServers();
 
-afterEach(async () => {
-  await Promise.all(open.splice(0).map((server) => server.close()));
-});
-
-async function start(script: Script, login?: Script): Promise<ScriptedServer> {
-  const server = await startScriptedServer(script, login);
-  open.push(server);
-  return server;
-}
-
-function clientOf(url: string, options: CofferOptions = {}): Coffer {
-  const credentials = { type: 'password', userName: 'ann', password, projectName: 'demo' } as const;
-  return new Coffer({ url, credentials, retryDelayMs: 5, ...options });
-}
+afterEach(closeAll);
 
 async function failureOf(work: Promise<unknown>): Promise<CofferError> {
   const error = await work.then(
@@ -239,10 +225,10 @@ it('refuses plain http to another machine unless that is allowed', async () => {
 });
 
 it('refuses an address that is none or that holds credentials, without repeating them', async () => {
-  for (const url of ['vault', 'ftp://x', `http://u:${password}@127.0.0.1`, 'https://x/?a=1']) {
+  for (const url of ['vault', 'ftp://x', `http://u:${PASSWORD}@127.0.0.1`, 'https://x/?a=1']) {
     const error = await failureOf(clientOf(url).secrets.get(id));
     expect(error.code).toBe('configuration');
-    expect(error.message).not.toContain(password);
+    expect(error.message).not.toContain(PASSWORD);
   }
 });
 

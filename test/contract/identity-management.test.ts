@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Person, type StartedCoffer, startCoffer } from '../harness/start-coffer.ts';
-import type { Reply } from './raw-http.ts';
+import { manageAs, names } from './identity-desk.ts';
 
 const V3 = '/identity/v3';
 const ID = /^[0-9a-f]{32}$/;
@@ -17,18 +17,7 @@ beforeAll(async () => {
 });
 afterAll(async () => await coffer.stop());
 
-const patch = async (path: string, body: unknown): Promise<Reply> =>
-  await admin.client.send('PATCH', `${V3}${path}`, { body });
-const post = async (path: string, body: unknown): Promise<Reply> =>
-  await admin.client.post(`${V3}${path}`, body);
-const get = async (path: string): Promise<Reply> => await admin.client.get(`${V3}${path}`);
-const remove = async (path: string): Promise<Reply> => await admin.client.delete(`${V3}${path}`);
-
-async function makeUser(name: string, more: object = {}): Promise<Record<string, string>> {
-  const reply = await post('/users', { user: { name, password: 'long enough a word', ...more } });
-  expect(reply.status).toBe(201);
-  return reply.json.user as Record<string, string>;
-}
+const { patch, post, get, remove, makeUser } = manageAs(() => admin);
 
 async function makeProject(name: string): Promise<Record<string, string>> {
   const reply = await post('/projects', { project: { name } });
@@ -41,8 +30,6 @@ interface Page {
   links: { next: string | null };
   truncated?: true;
 }
-
-const names = (list: { name: string }[]): string[] => list.map(({ name }) => name);
 
 describe('projects', () => {
   it('are opened, shown, changed and found again, as Keystone answers', async () => {

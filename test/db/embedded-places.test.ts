@@ -13,31 +13,21 @@ import {
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type PrivatePostgres, startPrivatePostgres } from '../../src/db/embedded.ts';
 import { chooseAccount, identityFor } from '../../src/db/embedded-account.ts';
 import { findPackage, prepareBinaries } from '../../src/db/embedded-binaries.ts';
 import { environmentFor } from '../../src/db/embedded-cluster.ts';
-import { ask, isRoot, makeFolder, quiet, removeFolder } from './embedded-stage.ts';
+import { ask, isRoot, openPostgresStage, type PostgresStage, quiet, removeFolder } from './embedded-stage.ts';
 
+let stage: PostgresStage;
 let folder: string;
 let data: string;
-let started: PrivatePostgres[];
+let start: PostgresStage['start'];
 
 beforeEach(() => {
-  folder = makeFolder();
-  data = join(folder, 'data');
-  started = [];
+  stage = openPostgresStage();
+  ({ folder, data, start } = stage);
 });
-afterEach(async () => {
-  for (const postgres of started) await postgres.stop();
-  removeFolder(folder);
-});
-
-async function start(dataDirectory = data, lines: string[] = []): Promise<PrivatePostgres> {
-  const postgres = await startPrivatePostgres({ dataDirectory, log: (line) => lines.push(line) });
-  started.push(postgres);
-  return postgres;
-}
+afterEach(async () => await stage.clear());
 
 describe('the place of the database', () => {
   it('has its socket in a closed temporary folder when its own path is too long for one', async () => {

@@ -15,7 +15,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { openDatabase } from '../../src/db/open.ts';
-import type { PrivatePostgres } from '../../src/db/embedded.ts';
+import { type PrivatePostgres, startPrivatePostgres } from '../../src/db/embedded.ts';
 
 export const isRoot = process.geteuid?.() === 0;
 export const quiet = (): void => {};
@@ -29,6 +29,35 @@ export function makeFolder(): string {
 
 export function removeFolder(folder: string): void {
   rmSync(folder, { recursive: true, force: true });
+}
+
+/** A folder for one test, and the databases that it starts there. */
+export interface PostgresStage {
+  folder: string;
+  data: string;
+  /** In the folder's `data` unless told otherwise; what it says is added to the lines. */
+  start: (dataDirectory?: string, lines?: string[]) => Promise<PrivatePostgres>;
+  /** Stops what was started, and takes the folder away. */
+  clear: () => Promise<void>;
+}
+
+export function openPostgresStage(): PostgresStage {
+  const folder = makeFolder();
+  const data = join(folder, 'data');
+  const started: PrivatePostgres[] = [];
+  return {
+    folder,
+    data,
+    start: async (dataDirectory = data, lines = []) => {
+      const postgres = await startPrivatePostgres({ dataDirectory, log: (line) => lines.push(line) });
+      started.push(postgres);
+      return postgres;
+    },
+    clear: async () => {
+      for (const postgres of started) await postgres.stop();
+      removeFolder(folder);
+    },
+  };
 }
 
 export interface Owner {

@@ -4,27 +4,26 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { joinOrStart, type PrivatePostgres, startPrivatePostgres } from '../../src/db/embedded.ts';
 import { LOG_BYTES_MAX, limitLog } from '../../src/db/embedded-postmaster.ts';
-import { ask, isRoot, makeFolder, processesIn, quiet, removeFolder } from './embedded-stage.ts';
+import {
+  ask,
+  isRoot,
+  makeFolder,
+  openPostgresStage,
+  type PostgresStage,
+  processesIn,
+  quiet,
+  removeFolder,
+} from './embedded-stage.ts';
 
-let folder: string;
+let stage: PostgresStage;
 let data: string;
-let started: PrivatePostgres[];
+let start: PostgresStage['start'];
 
 beforeEach(() => {
-  folder = makeFolder();
-  data = join(folder, 'data');
-  started = [];
+  stage = openPostgresStage();
+  ({ data, start } = stage);
 });
-afterEach(async () => {
-  for (const postgres of started) await postgres.stop();
-  removeFolder(folder);
-});
-
-async function start(dataDirectory = data, lines: string[] = []): Promise<PrivatePostgres> {
-  const postgres = await startPrivatePostgres({ dataDirectory, log: (line) => lines.push(line) });
-  started.push(postgres);
-  return postgres;
-}
+afterEach(async () => await stage.clear());
 
 describe('a private PostgreSQL', () => {
   it('starts in an empty folder, and keeps its rows when it is started again', async () => {
