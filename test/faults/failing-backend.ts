@@ -67,6 +67,10 @@ export function failBackendsOf(stores: Stores, kill: () => void): FailingBackend
         return found && wrap(found);
       },
       get: (name) => wrap(stores.get(name)),
+      namesOf: (backend) => {
+        const [original] = [...wrapped].find(([, known]) => known === backend) ?? [backend];
+        return stores.namesOf(original);
+      },
     },
     arm: (fault, n) => {
       armed = { fault, n };

@@ -1,12 +1,12 @@
-import { rename, rm, writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CofferError } from '../../src/errors.ts';
 import { createPkcs11Backend } from '../../src/keyring/pkcs11/pkcs11-backend.ts';
-import type { TokenClient } from '../../src/keyring/pkcs11/token-client.ts';
 import { rounds } from '../harness/rounds.ts';
+import { FAULT_NAMES, faultsOf } from './faults.ts';
+import { buildSabotagedToken } from './sabotage.ts';
 import { connect, type SoftHsm, startSoftHsm } from './soft-token.ts';
 
 const CONTEXT = Buffer.from('a context');
@@ -19,15 +19,7 @@ beforeAll(async () => {
   hsm = await startSoftHsm();
   ({ pinFile } = await hsm.makeToken('faulty'));
   childFile = resolve('dist/sabotaged-token.js');
-  await build({
-    entryPoints: ['test/hsm/sabotaged-token.ts'],
-    outfile: childFile,
-    bundle: true,
-    format: 'esm',
-    platform: 'node',
-    external: ['pkcs11js'],
-    logLevel: 'error',
-  });
+  await buildSabotagedToken(childFile);
   const client = connect(hsm, 'faulty', pinFile);
   await client.call('makeMasterKey', { label: masterKey });
   client.close();
@@ -55,34 +47,13 @@ async function expectWellWithin(ms: number, call: () => Promise<unknown>): Promi
   }
 }
 
-type Fault = (client: TokenClient) => Promise<() => Promise<void>>;
-
-const signal =
-  (name: NodeJS.Signals): Fault =>
-  async ({ pid }) => {
-    process.kill(pid ?? 0, name);
-    await wait(30);
-    return async () => {};
-  };
-
-const faults: Record<string, Fault> = {
-  'the child is killed': signal('SIGKILL'),
-  'the child hangs': signal('SIGSTOP'),
-  'its sessions are closed': signal('SIGUSR1'),
-  'the library is finalized': signal('SIGUSR2'),
-  'the token is taken out and put back': async () => {
-    await rename(hsm.tokens, `${hsm.tokens}.away`);
-    return async () => await rename(`${hsm.tokens}.away`, hsm.tokens);
-  },
-};
-
 for (const mode of ['cached', 'strict'] as const) {
   describe(`in ${mode} mode`, () => {
-    it.for(Object.keys(faults))(
+    it.for(FAULT_NAMES)(
       'answers in time and is well again within 5 s when %s',
       { timeout: 600_000 },
       async (name) => {
-        const fault = faults[name] as Fault;
+        const fault = faultsOf(hsm).get(name);
         const client = connect(hsm, 'faulty', pinFile, { childFile });
         const backend = createPkcs11Backend({ store: 'hsm', mode, masterKey, client });
         const { wrapped, kek } = await backend.createKek(masterKey, CONTEXT);
@@ -94,13 +65,13 @@ for (const mode of ['cached', 'strict'] as const) {
         };
         for (let round = 0; round < rounds(50); round += 1) {
           await use();
-          const mend = await fault(client);
+          const mend = await fault?.(() => client.pid);
           const { outcome, took } = await attempt(use);
           expect(['done', 'unavailable']).toContain(outcome);
           expect(took).toBeLessThan(2_000);
           // What is open already, is: in cached mode the token is not asked for it.
           if (mode === 'cached') await kek.unwrap(inner, CONTEXT);
-          await mend();
+          await mend?.();
           await expectWellWithin(5_000, use);
         }
         kek.close();

@@ -6,7 +6,7 @@ import type { Person, StartedCoffer } from '../harness/start-coffer.ts';
 const OPERATIONS_A_SECOND = 50;
 const IN_FLIGHT_MAX = 32;
 /** The oldest is deleted when there are more: a rotation stays as long as it was. */
-const SECRETS_MAX = 12;
+const SECRETS_MAX = 24;
 
 export interface Tally {
   reads: number;

@@ -26,7 +26,11 @@ interface Waiting {
   timer: NodeJS.Timeout;
 }
 
+/** How long whoever asks is let wait, whatever the child is about. */
+type Patience = () => number;
+
 const CALL_DEADLINE_MS = 1_500;
+const PATIENCE_MS = 1_800;
 const OPEN_DEADLINE_MS = 5_000;
 /** What nobody's request waits for, and takes as long as the token has objects. */
 const LONG_CALLS: Readonly<Partial<Record<TokenCall, number>>> = { listTokenKeks: 60_000, describe: 30_000 };
@@ -47,6 +51,7 @@ export class TokenClient {
   #child: ChildProcess | undefined;
   #opening: Promise<void> | undefined;
   #isOpen = false;
+  #wasOpen = false;
   #lastId = 0;
   #wrongPins = 0;
   #noLoginBefore = 0;
@@ -89,11 +94,13 @@ export class TokenClient {
     call: C,
     asked: TokenCalls[C]['asked'],
   ): Promise<TokenCalls[C]['answer']> {
+    const left = this.#patience();
     for (let isLast = false; ; isLast = true) {
       if (!this.#isOpen && this.#now() < this.#notBefore) throw unavailable(this.#trouble);
-      await this.open();
+      await within(left(), this.open());
       try {
-        return await this.#ask(call, asked, LONG_CALLS[call] ?? CALL_DEADLINE_MS);
+        const deadline = LONG_CALLS[call] ?? CALL_DEADLINE_MS;
+        return await within(left() + deadline - CALL_DEADLINE_MS, this.#ask(call, asked, deadline));
       } catch (error) {
         // The child that was asked is gone, and may have been for a while: the next one is asked once.
         if (isLast || !(error instanceof LostChild)) throw error instanceof LostChild ? error.told : error;
@@ -105,6 +112,12 @@ export class TokenClient {
     this.#isClosed = true;
     clearTimeout(this.#restart);
     this.#lose('The token was closed.');
+  }
+
+  /** Whoever starts waits for a token to come up; whoever serves answers others in time. */
+  #patience(): Patience {
+    const end = performance.now() + PATIENCE_MS + (this.#wasOpen ? 0 : OPEN_DEADLINE_MS);
+    return () => end - performance.now();
   }
 
   async #start(): Promise<void> {
@@ -124,6 +137,7 @@ export class TokenClient {
     try {
       await this.#ask('open', this.#options.address, OPEN_DEADLINE_MS);
       this.#isOpen = true;
+      this.#wasOpen = true;
       this.#openedAt = this.#now();
       this.#wrongPins = 0;
     } catch (error) {
@@ -230,6 +244,19 @@ export class TokenClient {
       );
     }, wait);
     this.#restart = started.unref();
+  }
+}
+
+/** What is late goes on, and its answer is nobody's. */
+async function within<T>(ms: number, work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(unavailable('The token did not answer in time; try again.')), ms);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 
