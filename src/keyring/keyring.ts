@@ -13,7 +13,7 @@ import { ProjectEpochs } from './project-epochs.ts';
 import { findOrphans, type Orphans } from './orphans.ts';
 import { newProject } from './projects.ts';
 import { findKek, findProject, listKeks } from './queries.ts';
-import { activeMasterKey, requireUnretired } from './store-master-keys.ts';
+import { checkActiveMasterKey, requireUnretired } from './store-master-keys.ts';
 import type { Stores } from './stores.ts';
 import { WrapCounts, type WrapLimits } from './wrap-counts.ts';
 
@@ -311,8 +311,10 @@ export class Keyring implements RowKeys {
   async checkHealth(): Promise<void> {
     const system = await this.system();
     const store = await this.#withEpoch(SYSTEM_PROJECT, system.active_epoch, (open) => open.store);
-    const backend = this.stores.get(store);
-    await backend.checkHealth(activeMasterKey(system, this.stores, backend));
+    await checkActiveMasterKey(system, this.stores, this.stores.get(store), async () => {
+      this.forgetProject(SYSTEM_PROJECT);
+      return await this.system();
+    });
   }
 
   close(): void {

@@ -1,7 +1,7 @@
 import { wipe } from '../crypto/envelope.ts';
 import { SYSTEM_PROJECT } from '../db/layouts.ts';
 import type { Db, Queryable } from '../db/open.ts';
-import type { ProjectRow } from '../db/schema.ts';
+import type { KekRow, ProjectRow } from '../db/schema.ts';
 import { insertRow, type RowKeys, sealRow, StaleRow, swapRow } from '../db/sealed.ts';
 import { CofferError, StoreAway } from '../errors.ts';
 import { destroyKek, discard, type EpochParts, makeEpoch } from './epochs.ts';
@@ -129,15 +129,12 @@ export class ProjectEpochs {
     changes: Partial<ProjectRow>,
     also: (tx: Queryable) => Promise<void> = async () => {},
   ): Promise<void> {
-    const { db, keys, date, parts, forgetProject } = this.#options;
+    const { db, keys, parts, forgetProject } = this.#options;
     const epoch = project.active_epoch + 1n;
     const begun = performance.now();
     const isSystem = project.id === SYSTEM_PROJECT;
     const system = isSystem ? project : await this.#options.system();
-    const { stores } = parts();
-    const masterKeyId = activeMasterKey(system, stores, stores.get(store));
-    const { kekRow, rowsKey } = await makeEpoch(parts(), { store, masterKeyId }, project.id, epoch, date());
-    wipe(rowsKey);
+    const kekRow = await this.#makeKek(system, store, project.id, epoch);
     // The master key must be the one in use still when the KEK is there, or it might be retired unseen.
     const resting = isSystem ? [] : { table: 'projects' as const, id: system.id, seal: system.seal };
     let isEnding = false;
@@ -158,6 +155,24 @@ export class ProjectEpochs {
       if (!isEnding) await discard(async () => await destroyKek(parts(), kekRow));
       if (error instanceof StaleRow) forgetProject(SYSTEM_PROJECT);
       throw error;
+    }
+  }
+
+  /** A new KEK under the master key in use. @throws StaleRow when that is another by now. */
+  async #makeKek(system: ProjectRow, store: string, projectId: string, epoch: bigint): Promise<KekRow> {
+    const { date, parts, forgetProject } = this.#options;
+    const { stores } = parts();
+    const backend = stores.get(store);
+    const masterKeyId = activeMasterKey(system, stores, backend);
+    try {
+      const { kekRow, rowsKey } = await makeEpoch(parts(), { store, masterKeyId }, projectId, epoch, date());
+      wipe(rowsKey);
+      return kekRow;
+    } catch (error) {
+      if (!(error instanceof StoreAway)) throw error;
+      forgetProject(SYSTEM_PROJECT);
+      const now = activeMasterKey(await this.#options.system(), stores, backend);
+      throw now === masterKeyId ? error : new StaleRow();
     }
   }
 

@@ -68,6 +68,24 @@ export function requireUnretired(
   if (keys?.retired.includes(id) === true) throw violated();
 }
 
+/**
+ * Resolves while KEKs can be opened under the master key in use. One that is retired since the system's row
+ * was read is not there any more: `readAgain` gives the row as it is now.
+ */
+export async function checkActiveMasterKey(
+  system: ProjectRow,
+  stores: Stores,
+  backend: CryptoBackend,
+  readAgain: () => Promise<ProjectRow>,
+): Promise<void> {
+  const masterKey = activeMasterKey(system, stores, backend);
+  await backend.checkHealth(masterKey).catch(async (error: unknown) => {
+    const now = activeMasterKey(await readAgain(), stores, backend);
+    if (now === masterKey) throw error;
+    await backend.checkHealth(now);
+  });
+}
+
 /** The column of the system's row once `changes` hold for a backend. */
 export function withStoreMasterKeys(
   system: Pick<ProjectRow, 'master_keys'>,

@@ -237,6 +237,21 @@ describe('the retirement of a master key', () => {
     await rotateMasterKey(node.parts, { store, to }, unwatched);
   });
 
+  it('stops no server that has not heard of it yet: it makes KEKs, and is healthy', async () => {
+    const [old = ''] = await used();
+    const to = await addNext();
+    const behind = await folder.open(database.db);
+    await behind.keyring.system();
+    await rotateMasterKey(node.parts, { store, to }, unwatched);
+    await retireMasterKey(node.parts, { store, id: old });
+    // Its file was read again, and the system's row that it remembers is the one of before.
+    await behind.keyring.stores.get(store).reload(async () => {});
+    await behind.keyring.useProject('made-after-retirement');
+    await behind.keyring.checkHealth();
+    expect(await used()).toEqual([to]);
+    behind.keyring.close();
+  });
+
   it('is refused while a row does not open that might need it', async () => {
     const [active = ''] = await used();
     const to = await addNext();
