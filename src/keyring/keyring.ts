@@ -3,18 +3,18 @@ import { SYSTEM_PROJECT } from '../db/layouts.ts';
 import type { Db, Queryable } from '../db/open.ts';
 import { createRevisionMemory } from '../db/revisions.ts';
 import type { KekRow, ProjectRow } from '../db/schema.ts';
-import { type RowKeys, insertRow, openRow, sealRowWith, verifyRow } from '../db/sealed.ts';
+import { type RowKeys, openRow, verifyRow } from '../db/sealed.ts';
 import { CofferError, ProjectGone } from '../errors.ts';
 import { dekContext, type PayloadKind, payloadContext } from './contexts.ts';
-import { destroyKek, makeEpoch, type OpenEpoch, openEpoch } from './epochs.ts';
+import { destroyKek, type OpenEpoch, openEpoch } from './epochs.ts';
 import { KeyCache } from './key-cache.ts';
 import { ProjectCache } from './project-cache.ts';
 import { ProjectEpochs } from './project-epochs.ts';
 import { findOrphans, type Orphans } from './orphans.ts';
-import { newProject } from './projects.ts';
 import { findKek, findProject, listKeks } from './queries.ts';
 import { checkActiveMasterKey, requireUnretired } from './store-master-keys.ts';
 import type { Stores } from './stores.ts';
+import { insertSystemProject } from './system-project.ts';
 import { WrapCounts, type WrapLimits } from './wrap-counts.ts';
 
 /** A payload as its row keeps it. */
@@ -262,27 +262,9 @@ export class Keyring implements RowKeys {
 
   /** Makes the system project and its KEK, in the caller's transaction. Once in an installation's life. */
   async bootstrap(tx: Queryable): Promise<void> {
-    const epoch = 1n;
-    const created = this.#options.date();
-    const [store] = this.stores.names;
-    const { kekRow, rowsKey } = await makeEpoch(
-      this,
-      { store, masterKeyId: this.stores.get(store).activeMasterKeyId() },
-      SYSTEM_PROJECT,
-      epoch,
-      created,
-    );
     try {
-      const row = newProject(SYSTEM_PROJECT, 'system', epoch, created, { enabled: false });
-      const sealed = sealRowWith(rowsKey, this, 'projects', {
-        ...row,
-        active_epoch: epoch,
-        least_epoch: epoch,
-      });
-      await insertRow(tx, 'projects', sealed);
-      await insertRow(tx, 'keks', kekRow);
+      await insertSystemProject(this, tx, this.#options.date());
     } finally {
-      wipe(rowsKey);
       this.forgetProject();
     }
   }
