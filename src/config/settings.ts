@@ -68,7 +68,7 @@ export const settings = {
   }),
   pkcs11MasterKey: setting({
     name: 'COFFER_PKCS11_MASTER_KEY',
-    description: 'The label of the master key that new KEKs are wrapped under.',
+    description: 'The label of the first master key; `coffer master-key rotate` goes to others.',
     default: 'coffer-mk-1',
     parse: parse.text,
   }),
