@@ -58,8 +58,8 @@ export const EVERY_KILL: readonly Kill[] = [
 
 /** What is killed, and what must hold once the next run is complete. */
 export interface Work {
-  run(rotator: Rotator): Promise<unknown>;
-  check(): Promise<void>;
+  run: (rotator: Rotator) => Promise<unknown>;
+  check: () => Promise<void>;
 }
 
 /**
