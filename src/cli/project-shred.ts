@@ -89,9 +89,12 @@ function report(
     return exitCodes.internal;
   }
   stdout.write(`Shredded the project ${name} (${id}): ${keks} keys and ${rows} rows are destroyed.\n`);
-  stderr.write(`${describeRemains(masterKeys)}\n`);
+  stderr.write(keks > 0 && masterKeys.length === 0 ? OBJECTS_GONE : `${describeRemains(masterKeys)}\n`);
   return exitCodes.done;
 }
+
+const OBJECTS_GONE =
+  'Its keys were objects of a token, and are destroyed there: no backup of the database opens it, a backup of the token does.\n';
 
 /** What of it is still somewhere, and the commands that end that. */
 function describeRemains(masterKeys: Shredding['masterKeys']): string {

@@ -11,7 +11,7 @@ import { KeyCache } from './key-cache.ts';
 import { ProjectCache } from './project-cache.ts';
 import { ProjectEpochs } from './project-epochs.ts';
 import { findOrphans, type Orphans } from './orphans.ts';
-import { findKek, findProject, listKeks } from './queries.ts';
+import { findKek, findProject, type KeksUnder, listKeks, listMasterKeysOf } from './queries.ts';
 import { checkActiveMasterKey, requireUnretired } from './store-master-keys.ts';
 import type { Stores } from './stores.ts';
 import { insertSystemProject } from './system-project.ts';
@@ -237,9 +237,9 @@ export class Keyring implements RowKeys {
     }
   }
 
-  /** Whether a store counts what its KEKs encrypt. */
-  get countsKeks(): boolean {
-    return this.stores.names.some((name) => this.stores.find(name)?.counted?.keks === true);
+  /** What the keys of a project are wrapped under, as the database says it. */
+  async listMasterKeysOf(projectId: string): Promise<KeksUnder[]> {
+    return await listMasterKeysOf(this.#options.db, projectId);
   }
 
   /** As `findOrphans`, of these stores. */

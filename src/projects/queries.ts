@@ -77,20 +77,6 @@ export async function lockDeletedProject(
   return { isEmpty: rows[0]?.left === false, isOver: locked[0].over };
 }
 
-/** The master keys that a project's keys are wrapped under, as the database says it. */
-export async function listMasterKeysOf(
-  db: Db,
-  projectId: string,
-): Promise<{ store: string; master_key_id: string; keks: bigint }[]> {
-  const { rows } = await db.query<{ store: string; master_key_id: string; keks: bigint }>({
-    name: 'master-keys-of-project',
-    text: `SELECT store, master_key_id, count(*) AS keks FROM keks WHERE project_id = $1
-      GROUP BY store, master_key_id ORDER BY store, master_key_id`,
-    values: [projectId],
-  });
-  return rows;
-}
-
 /** Unsealed bookkeeping of a project, which nobody writes any more once its rows are gone. */
 const UNSEALED_TABLES_OF_PROJECTS = ['order_leases', 'order_turns', 'kek_rotations', 'wrap_counts'] as const;
 

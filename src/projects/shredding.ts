@@ -14,7 +14,7 @@ export interface Shredding {
   outcome: 'done' | undefined;
   rows: number;
   keks: number;
-  /** Of the keys that were destroyed; none where those went before. */
+  /** Of the keys that were destroyed and may be in copies; objects of a token are in none. */
   masterKeys: readonly MasterKeyName[];
 }
 
@@ -47,9 +47,10 @@ export async function shredProject(
     throw new CofferError('not_found', 'There is no such project.');
   }
   if (project.deleted === null) await mark();
-  const keys = await queries.listMasterKeysOf(db, projectId);
+  const keys = await keyring.listMasterKeysOf(projectId);
   const total = await queries.countRowsOf(db, projectId);
-  const masterKeys = keys.map(({ store, master_key_id }) => ({ store, masterKeyId: master_key_id }));
+  const copied = keys.filter(({ reference }) => !reference);
+  const masterKeys = copied.map(({ store, master_key_id }) => ({ store, masterKeyId: master_key_id }));
   const keks = keys.reduce((sum, { keks: count }) => sum + Number(count), 0);
   onProgress(0, total);
   for (let outcome: 'more' | 'done' = 'more'; outcome === 'more'; ) {

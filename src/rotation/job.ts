@@ -71,8 +71,9 @@ async function findOld(parts: RotationParts, kekMaxAgeSeconds: number): Promise<
   return await findProjectsToRotate(parts, old);
 }
 
-async function findWorn({ db, keyring }: RotationParts): Promise<string[]> {
-  return keyring.countsKeks ? await listWornProjects(db, keyring.wraps.limits.rotateAt, WORN_AT_ONCE) : [];
+async function findWorn({ db, keyring: { stores, wraps } }: RotationParts): Promise<string[]> {
+  const isCounted = stores.names.some((name) => stores.find(name)?.counted?.keks === true);
+  return isCounted ? await listWornProjects(db, wraps.limits.rotateAt, WORN_AT_ONCE) : [];
 }
 
 /** A master key is replaced by people alone. */

@@ -87,6 +87,7 @@ describe('the objects of a token in strict mode', { timeout: 120_000 }, () => {
 
   it.for(FAULTS)('are all found when a rotation is cut off: a call is %s', async (fault) => {
     const projectId = await fillQuickly(coffer, user.userId);
+    let orphans = 0;
     for (let n = 1; ; n += 1) {
       calls.arm(fault, n);
       const parts = partsOf(coffer);
@@ -96,10 +97,11 @@ describe('the objects of a token in strict mode', { timeout: 120_000 }, () => {
       calls.disarm();
       await coffer.installation.db.query({ text: 'UPDATE kek_rotations SET leased_until = NULL' });
       expect(await finishRotation(partsOf(coffer), projectId)).toBe('done');
-      expect(await clean()).toBeLessThanOrEqual(1);
+      orphans += await clean();
       await expectNothingLost();
       if (!calls.hasStruck()) break;
     }
+    expect(orphans).toBeLessThanOrEqual(1);
   });
 
   it.for(FAULTS)('are gone when a deletion is cut off: a call is %s, and goes on', async (fault) => {

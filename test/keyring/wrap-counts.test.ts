@@ -112,7 +112,7 @@ describe('a keyring over a store that counts', () => {
     const files = createTestKeyring(database.db);
     const project = await files.useProject('counted');
     await files.seal('secret', project, randomUUID(), Buffer.from('more'));
-    expect([queries, files.countsKeks, keyring.countsKeks]).toEqual([0, false, true]);
+    expect(queries).toBe(0);
     files.close();
   });
 });
