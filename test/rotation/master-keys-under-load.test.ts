@@ -64,16 +64,16 @@ describe('a rotation of the master key under reads and writes on two servers', (
   it('twice at once, and of the KEK besides, ends with one of each', LONG, async ({ annotate }) => {
     const clients = new Clients([busy.one, busy.two], busy.person);
     await clients.start();
-    const rotators = await Promise.all([startRotator(busy.one), startRotator(busy.two)]);
+    const [first, second] = await Promise.all([startRotator(busy.one), startRotator(busy.two)]);
     for (let round = 0; round < rounds(100); round += 1) {
       turn += 1;
       const to = KEYS[turn % KEYS.length] as string;
-      const [first, second] = rotators as [Rotator, Rotator];
       await Promise.all([moveTo(first, to), moveTo(second, to), second.rotate(busy.person.projectId)]);
       await moveTo(first, to);
       await expectAllUnder(to);
     }
-    for (const rotator of rotators) await rotator.close();
+    await first.close();
+    await second.close();
     await annotate(`${rounds(100)} rounds, ${await expectNothingLost(clients)}`);
   });
 });

@@ -30,7 +30,7 @@ interface Waiting {
 type Patience = () => number;
 
 const CALL_DEADLINE_MS = 1_500;
-const PATIENCE_MS = 1_800;
+const PATIENCE_MS = 1_600;
 const OPEN_DEADLINE_MS = 5_000;
 /** What nobody's request waits for, and takes as long as the token has objects. */
 const LONG_CALLS: Readonly<Partial<Record<TokenCall, number>>> = { listTokenKeks: 60_000, describe: 30_000 };
@@ -50,6 +50,7 @@ export class TokenClient {
   readonly #waiting = new Map<number, Waiting>();
   #child: ChildProcess | undefined;
   #opening: Promise<void> | undefined;
+  #heardAt = 0;
   #isOpen = false;
   #wasOpen = false;
   #lastId = 0;
@@ -161,7 +162,8 @@ export class TokenClient {
       const timer = setTimeout(() => {
         this.#waiting.delete(id);
         reject(unavailable('The token did not answer in time; try again.'));
-        // It hangs, and whatever it holds hangs with it.
+        // One that answers others has too much to do. Else it hangs, and whatever it holds hangs with it.
+        if (performance.now() - this.#heardAt < deadlineMs) return;
         this.#lose('The token did not answer in time; its process is started again.');
       }, deadlineMs);
       this.#waiting.set(id, { resolve: resolve, reject, timer });
@@ -172,6 +174,7 @@ export class TokenClient {
   }
 
   #settle(reply: TokenReply): void {
+    this.#heardAt = performance.now();
     const waiting = this.#waiting.get(reply.id);
     if (waiting === undefined) return;
     this.#waiting.delete(reply.id);
