@@ -77,6 +77,11 @@ describe('a server that still has the old master key as the active one', () => {
       expect(outcomes[0], `seed ${seed}`).toMatchObject({ status: 'fulfilled' });
       await expectNothingLost(next);
       behind.keyring.close();
+      // Or each round would have to move those of all before it.
+      for (const table of ['keks', 'projects']) {
+        const id = table === 'keks' ? 'project_id' : 'id';
+        await database.db.query({ text: `DELETE FROM ${table} WHERE ${id} <> 'system'` });
+      }
     }
   }, 120_000);
 });

@@ -1,4 +1,6 @@
+import { appendFile, copyFile, readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Db } from '../../src/db/open.ts';
 import type { PayloadColumns } from '../../src/keyring/keyring.ts';
 import { addMasterKey, describeMasterKeys } from '../../src/rotation/master-keys.ts';
 import { retireMasterKey } from '../../src/rotation/master-key-retirement.ts';
@@ -108,7 +110,6 @@ describe('the rotation of a master key', () => {
     const behind = await folder.open(database.db, oldFile);
     const to = await addNext();
     await rotateMasterKey(node.parts, { store, to }, unwatched);
-    const { copyFile } = await import('node:fs/promises');
     await copyFile(folder.file, oldFile);
     for (const [id, columns] of sealed) await behind.keyring.open('secret', id, 'owner', columns);
     behind.keyring.close();
@@ -169,6 +170,25 @@ describe('the rotation of a master key', () => {
     expect(await used()).toEqual([active!.id]);
     other.keyring.close();
     expect(await readAll()).toEqual(payloads);
+  });
+
+  it('moves no KEK any more once another goes elsewhere', async () => {
+    const before = await used();
+    const [one, two] = [await addNext(), await addNext()];
+    const other = await folder.open(database.db);
+    const stopped = { ...unwatched, signal: AbortSignal.abort() };
+    const db: Db = {
+      ...database.db,
+      transaction: async (use) => {
+        await rotateMasterKey(other.parts, { store, to: two }, stopped);
+        return await database.db.transaction(use);
+      },
+    };
+    const rotation = rotateMasterKey({ ...node.parts, db }, { store, to: one }, unwatched);
+    await expect(rotation).rejects.toMatchObject({ code: 'conflict' });
+    expect(await used()).toEqual(before);
+    await rotateMasterKey(node.parts, { store, to: two }, unwatched);
+    other.keyring.close();
   });
 
   it.for(FAULTS)('completes at the second attempt wherever a call to the database is %s', async (fault) => {
@@ -280,7 +300,6 @@ describe('the retirement of a master key', () => {
     await retireMasterKey(node.parts, { store, id: old });
     await retireMasterKey(node.parts, { store, id: old });
     expect((await states())[old]).toEqual(['retired', 0]);
-    const { readFile } = await import('node:fs/promises');
     expect(await readFile(folder.file, 'utf8')).not.toContain(`key ${old} `);
     expect(await readFile(oldFile, 'utf8')).toContain(`key ${old} `);
     await expect(rotateMasterKey(node.parts, { store, to: old }, unwatched)).rejects.toMatchObject({
@@ -292,6 +311,10 @@ describe('the retirement of a master key', () => {
     await database.db.query({ text: `CREATE TABLE present AS SELECT * FROM keks` });
     await database.db.query({ text: `DELETE FROM keks WHERE project_id = 'project-1'` });
     await database.db.query({ text: `INSERT INTO keks SELECT * FROM old WHERE project_id = 'project-1'` });
+    // A file of now that has the retired key still.
+    const [line] = new RegExp(`^key ${old} .*$`, 'm').exec(await readFile(oldFile, 'utf8')) ?? [];
+    await copyFile(folder.file, oldFile);
+    await appendFile(oldFile, `${line?.replace(' active', '')}\n`);
     for (const file of [folder.file, oldFile]) {
       const fresh = await folder.open(database.db, file);
       const opened = fresh.keyring.open('secret', 'project-1', 'owner', sealed.get('project-1')!);
