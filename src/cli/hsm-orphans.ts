@@ -35,8 +35,10 @@ export const orphans: Command = {
     return await withInstallation(context, { allowEmpty: false }, async ({ keyring }) => {
       const { ORPHAN_WAIT_MS } = await import('../keyring/orphans.ts');
       const waitMs = seconds === null ? ORPHAN_WAIT_MS : seconds * 1_000;
-      if (waitMs > 1_000) context.stderr.write(`Waiting ${waitMs / 1_000} s for keys that are being made.\n`);
-      const found = await keyring.findOrphans(async () => await sleep(waitMs));
+      const found = await keyring.findOrphans(async () => {
+        if (waitMs > 0) context.stderr.write(`Waiting ${waitMs / 1_000} s for keys that are being made.\n`);
+        await sleep(waitMs);
+      });
       const rows = found.flatMap(({ store, orphans: ids }) => ids.map((object) => ({ store, object })));
       context.stdout.write(formatList(rows, ['store', 'object'], format));
       return context.values['destroy'] === true ? await destroyAll(context, found) : exitCodes.done;
