@@ -133,7 +133,8 @@ async function storeSecrets(port: number, auth: Record<string, string>): Promise
     if (!answer.ok) throw new Error(`a secret was not stored: ${answer.status} ${await answer.text()}`);
     return ((await answer.json()) as { secret_ref: string }).secret_ref.slice(-36);
   };
-  const ids: string[] = [];
+  // The first makes the project's KEK, which would be made by each of those that come at once.
+  const ids = [await store()];
   while (ids.length < SECRETS) ids.push(...(await Promise.all(Array.from({ length: 50 }, store))));
   return ids;
 }
