@@ -30,6 +30,7 @@ export const NEW_KEK_MS_MAX = 60_000;
 /** The rows of projects as writers need them: which KEK is written under, and in which store it is. */
 export class ProjectEpochs {
   readonly #options: ProjectEpochsOptions;
+  readonly #starting = new Map<string, Promise<void>>();
 
   constructor(options: ProjectEpochsOptions) {
     this.#options = options;
@@ -40,9 +41,21 @@ export class ProjectEpochs {
     return await this.#prepare(projectId, async (project) => {
       const store = project.preferred_store ?? this.#defaultStore();
       if (await this.#writesTo(project, store)) return true;
-      await this.#start(project, store, {});
+      await this.#startFor(project, store);
       return false;
     });
+  }
+
+  /** One KEK for all of this process who write first at once: what a token makes, it keeps. */
+  async #startFor(project: ProjectRow, store: string): Promise<void> {
+    const begun = this.#starting.get(project.id);
+    if (begun !== undefined) {
+      await begun;
+      return;
+    }
+    const starting = this.#start(project, store, {}).finally(() => this.#starting.delete(project.id));
+    this.#starting.set(project.id, starting);
+    await starting;
   }
 
   /** As `Keyring.ensureProject`. */

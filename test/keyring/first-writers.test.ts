@@ -67,6 +67,23 @@ describe('the first writers of a project', () => {
     for (const each of keyrings) each.close();
   });
 
+  it('of one process, have one KEK made, and no more that a token would keep', async () => {
+    let made = 0;
+    const counting = createTestKeyring(database.open(), {
+      wrapBackend: (backend) => ({
+        ...backend,
+        createKek: async (...asked) => {
+          made += 1;
+          return await backend.createKek(...asked);
+        },
+      }),
+    });
+    await Promise.all(Array.from({ length: 50 }, async () => await counting.useProject('crowded')));
+    expect(made).toBe(1);
+    expect(await keksOf('crowded')).toBe(1);
+    counting.close();
+  });
+
   it('twenty of them for each of ten projects, in two processes, end with one KEK and lose nothing', async () => {
     const outfile = join(folder, 'first-writer.mjs');
     await build({
