@@ -1,5 +1,8 @@
+import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { LAYOUTS, SYSTEM_PROJECT } from '../../src/db/layouts.ts';
+import type { SecretRow } from '../../src/db/schema.ts';
+import { insertRow, sealRow } from '../../src/db/sealed.ts';
 import { ENVELOPES } from '../../src/keyring/envelopes.ts';
 import { countRowsBelow, tablesOf } from '../../src/rotation/queries.ts';
 import { beginRotation } from '../../src/rotation/rotation.ts';
@@ -78,6 +81,25 @@ describe('the rotation of a KEK', () => {
     expect(damaged).toContain('secrets');
     expect(await epochs(other.projectId)).toHaveLength(2);
     expect(await readAll(other, [two as Kept])).toEqual([two?.payload]);
+  });
+
+  it('keeps the key of a row that is written after the last one was counted', async () => {
+    const { db, keyring } = coffer.installation;
+    const text = 'SELECT * FROM secrets WHERE project_id = $1 AND dek IS NULL LIMIT 1';
+    const { rows } = await db.query<SecretRow>({ text, values: [person.projectId] });
+    const { acl_users: _, payload_body: __, ...row } = rows[0] as SecretRow & Record<string, unknown>;
+    const late = await sealRow(keyring, 'secrets', { ...row, id: randomUUID() } as SecretRow);
+    await beginRotation(partsOf(coffer), person.projectId);
+    let isWritten = false;
+    const transaction: typeof db.transaction = async (use) => {
+      if (!isWritten) await insertRow(db, 'secrets', late);
+      isWritten = true;
+      return await db.transaction(use);
+    };
+    const parts = { ...partsOf(coffer), db: { ...db, transaction } };
+    expect(await finishRotation(parts, person.projectId)).toBe('done');
+    expect(isWritten).toBe(true);
+    expect((await person.client.get(`/v1/secrets/${late.id}`)).status).toBe(200);
   });
 
   it('twice at once ends with one KEK, however they interleave', async () => {
