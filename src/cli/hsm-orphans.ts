@@ -41,17 +41,18 @@ export const orphans: Command = {
       });
       const rows = found.flatMap(({ store, orphans: ids }) => ids.map((object) => ({ store, object })));
       context.stdout.write(formatList(rows, ['store', 'object'], format));
-      return context.values['destroy'] === true ? await destroyAll(context, found) : exitCodes.done;
+      if (context.values['destroy'] === true) return await destroyAll(context, found);
+      const unreadable = unreadableOf(found);
+      if (unreadable !== '') context.stderr.write(`${unreadable}\n`);
+      return exitCodes.done;
     });
   },
 };
 
 async function destroyAll(context: CommandContext, found: readonly Orphans[]): Promise<number> {
-  const unreadable = found.flatMap(({ unreadable: ids }) => ids);
-  if (unreadable.length > 0) {
-    context.stderr.write(
-      `Nothing is destroyed: these KEKs do not open, and one of the objects may be theirs: ${unreadable.join(', ')}\n`,
-    );
+  const unreadable = unreadableOf(found);
+  if (unreadable !== '') {
+    context.stderr.write(`Nothing is destroyed. ${unreadable}\n`);
     return exitCodes.internal;
   }
   for (const { store, objects, orphans: ids } of found.filter(({ orphans: some }) => some.length > 0)) {
@@ -63,4 +64,10 @@ async function destroyAll(context: CommandContext, found: readonly Orphans[]): P
     context.stderr.write(`Destroyed ${ids.length} keys in the store ${store}.\n`);
   }
   return exitCodes.done;
+}
+
+function unreadableOf(found: readonly Orphans[]): string {
+  const ids = [...new Set(found.flatMap(({ unreadable }) => unreadable))];
+  if (ids.length === 0) return '';
+  return `These KEKs do not open with the stores that are configured here, and one of the objects may be theirs: ${ids.join(', ')}`;
 }

@@ -1,9 +1,9 @@
 import type { Db } from '../db/open.ts';
 import type { KekRow } from '../db/schema.ts';
-import { CofferError } from '../errors.ts';
+import { CofferError, StoreAway } from '../errors.ts';
 import type { KekObjects } from './backend.ts';
 import { kekContext } from './contexts.ts';
-import { type EpochParts, hasKeyColumns } from './epochs.ts';
+import { type EpochParts, hasKeyColumns, openEpoch } from './epochs.ts';
 import { listKeksAfter } from './queries.ts';
 import { NEW_KEK_MS_MAX } from './project-epochs.ts';
 
@@ -32,11 +32,8 @@ const ROWS_AT_ONCE = 500;
  * was not configured. Objects are listed first, and rows read after `wait`, so that a key which is being made
  * meanwhile is not among them. Another installation on the same token, or a copy of this one, has its own.
  */
-export async function findOrphans(
-  db: Db,
-  { stores, installationId }: EpochParts,
-  wait: () => Promise<void>,
-): Promise<Orphans[]> {
+export async function findOrphans(db: Db, parts: EpochParts, wait: () => Promise<void>): Promise<Orphans[]> {
+  const { stores } = parts;
   const backends = stores.names.map((name) => stores.get(name));
   const seen: { store: string; objects: KekObjects; ids: string[] }[] = [];
   for (const { store, objects } of backends) {
@@ -50,8 +47,7 @@ export async function findOrphans(
     for (let after: string | null = null; ; ) {
       const rows = await listKeksAfter(db, after, ROWS_AT_ONCE);
       for (const row of rows) {
-        if (stores.find(row.store)?.store !== store) continue;
-        const id = await idOf(objects, installationId, row);
+        const id = await idOf(parts, { store, objects }, row);
         if (id === null) unreadable.push(row.id);
         else if (id !== undefined) left.delete(id);
       }
@@ -63,18 +59,35 @@ export async function findOrphans(
   return found;
 }
 
-/** Null for a row that does not open. */
+/**
+ * Null for a row that does not open: whoever writes to the database can have it name another store, or no
+ * object, and so can a configuration in which its store has another name.
+ */
 async function idOf(
-  objects: KekObjects,
-  installationId: Uint8Array,
+  parts: EpochParts,
+  { store, objects }: { store: string; objects: KekObjects },
   row: KekRow,
 ): Promise<string | null | undefined> {
   if (!hasKeyColumns(row)) return null;
-  const context = kekContext(installationId, row.project_id, row.id, row.epoch, row.master_key_id);
+  if (parts.stores.find(row.store)?.store !== store) return (await opens(parts, row)) ? undefined : null;
+  const { project_id: projectId, master_key_id: masterKeyId } = row;
+  const context = kekContext(parts.installationId, projectId, row.id, row.epoch, masterKeyId);
   try {
-    return await objects.idOf(row.master_key_id, row.wrapped_kek, context);
+    const id = await objects.idOf(masterKeyId, row.wrapped_kek, context);
+    return id !== undefined || (await opens(parts, row)) ? id : null;
   } catch (error) {
     if (!(error instanceof CofferError && error.code === 'integrity_violation')) throw error;
     return null;
+  }
+}
+
+async function opens(parts: EpochParts, row: KekRow): Promise<boolean> {
+  try {
+    (await openEpoch(parts, row, row.project_id, row.epoch)).close();
+    return true;
+  } catch (error) {
+    const isClosed = error instanceof CofferError && error.code === 'integrity_violation';
+    if (!isClosed && !(error instanceof StoreAway)) throw error;
+    return false;
   }
 }

@@ -139,23 +139,32 @@ describe('the objects of a token in strict mode', { timeout: 120_000 }, () => {
     await expectNothingLost();
   });
 
-  it('are none of them destroyed while a row does not open: one of them may be its own', async () => {
-    await fillQuickly(coffer, user.userId);
-    const { db } = coffer.installation;
-    const { rows } = await db.query<{ id: string; wrapped_kek: Uint8Array }>({
-      text: `SELECT id, wrapped_kek FROM keks WHERE project_id <> 'system' LIMIT 1`,
-    });
-    const [{ id, wrapped_kek: wrapped } = { id: '', wrapped_kek: Buffer.of() }] = rows;
-    const altered = Buffer.from(wrapped);
-    altered[20]! ^= 1;
-    const put = async (value: Uint8Array) =>
-      await db.query({ text: 'UPDATE keks SET wrapped_kek = $2 WHERE id = $1', values: [id, value] });
-    await put(altered);
-    const refused = await run('hsm orphans --settle 0 --destroy --yes');
-    await put(wrapped);
-    expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining(id)]);
-    await expectNothingLost();
-  });
+  it.for(['one byte', 'the store', 'the suite'])(
+    'are none of them destroyed while a row does not open: one of them may be its own; altered is %s',
+    async (what) => {
+      await fillQuickly(coffer, user.userId);
+      const { db } = coffer.installation;
+      const { rows } = await db.query<{ id: string; store: string; wrapped_kek: Uint8Array }>({
+        text: `SELECT id, store, wrapped_kek FROM keks WHERE project_id <> 'system' LIMIT 1`,
+      });
+      const [{ id, store, wrapped_kek: wrapped } = { id: '', store: '', wrapped_kek: Buffer.of() }] = rows;
+      const altered = Buffer.from(wrapped);
+      if (what === 'one byte') altered[20]! ^= 1;
+      if (what === 'the suite') altered[0] = 0x04;
+      const put = async (value: Uint8Array, name: string) =>
+        await db.query({
+          text: 'UPDATE keks SET wrapped_kek = $2, store = $3 WHERE id = $1',
+          values: [id, value, name],
+        });
+      await put(altered, what === 'the store' ? 'renamed' : store);
+      const listed = await run('hsm orphans --settle 0 -o json');
+      const refused = await run('hsm orphans --settle 0 --destroy --yes');
+      await put(wrapped, store);
+      expect([listed.code, listed.stderr]).toEqual([0, expect.stringContaining(id)]);
+      expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining(id)]);
+      await expectNothingLost();
+    },
+  );
 
   it('are not taken for orphans while their row is being written', async () => {
     const { keyring } = coffer.installation;
