@@ -80,7 +80,7 @@ function report(
   { stdout, stderr }: CommandContext,
   name: string,
   { id }: ProjectRow,
-  { outcome, rows, keks, masterKeys }: Shredding,
+  { outcome, rows, keks, masterKeys, unreached }: Shredding,
 ): number {
   if (outcome === undefined) {
     stderr.write(
@@ -89,6 +89,13 @@ function report(
     return exitCodes.internal;
   }
   stdout.write(`Shredded the project ${name} (${id}): ${keks} keys and ${rows} rows are destroyed.\n`);
+  if (unreached.length > 0) {
+    stderr.write(
+      `Objects of its keys are still in the stores ${unreached.join(', ')}, which COFFER_STORES does not name here. ` +
+        'To destroy them, where they are named: coffer hsm orphans --destroy\n',
+    );
+    return exitCodes.internal;
+  }
   stderr.write(keks > 0 && masterKeys.length === 0 ? OBJECTS_GONE : `${describeRemains(masterKeys)}\n`);
   return exitCodes.done;
 }

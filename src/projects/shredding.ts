@@ -16,6 +16,8 @@ export interface Shredding {
   keks: number;
   /** Of the keys that were destroyed and may be in copies; objects of a token are in none. */
   masterKeys: readonly MasterKeyName[];
+  /** Stores that the configuration does not name, and in which objects of its keys are still there. */
+  unreached: readonly string[];
 }
 
 type Parts = Deletion & Pick<Coffer, 'clock'>;
@@ -52,11 +54,22 @@ export async function shredProject(
   const copied = keys.filter(({ reference }) => !reference);
   const masterKeys = copied.map(({ store, master_key_id }) => ({ store, masterKeyId: master_key_id }));
   const keks = keys.reduce((sum, { keks: count }) => sum + Number(count), 0);
+  const unreached = keys.filter(
+    ({ store, reference }) => reference && keyring.stores.find(store) === undefined,
+  );
+  const destroyed = { keks, masterKeys, unreached: [...new Set(unreached.map(({ store }) => store))] };
   onProgress(0, total);
   for (let outcome: 'more' | 'done' = 'more'; outcome === 'more'; ) {
-    if (signal.aborted) return { outcome: undefined, rows: 0, keks, masterKeys };
+    if (signal.aborted) return { outcome: undefined, rows: 0, ...destroyed };
     outcome = await advanceDeletion(parts, projectId);
     onProgress(total - (await queries.countRowsOf(db, projectId)), total);
   }
-  return { outcome: 'done', rows: total, keks, masterKeys };
+  // Nothing is left to do also where the row is not marked any more, or does not verify.
+  if ((await keyring.listMasterKeysOf(projectId)).length > 0) {
+    throw new CofferError(
+      'integrity_violation',
+      'The keys of the project are still there: its row was altered, and does not say that it is deleted.',
+    );
+  }
+  return { outcome: 'done', rows: total, ...destroyed };
 }

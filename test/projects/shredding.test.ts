@@ -18,7 +18,11 @@ afterAll(async () => await coffer.stop());
 
 async function shred(
   projectId: string,
-  { signal = new AbortController().signal, seen = [] as [number, number][] } = {},
+  {
+    signal = new AbortController().signal,
+    seen = [] as [number, number][],
+    ...watch
+  }: { signal?: AbortSignal; seen?: [number, number][]; mark?: () => Promise<void> } = {},
 ): Promise<Shredding> {
   const parts = {
     ...coffer.server.coffer,
@@ -26,7 +30,7 @@ async function shred(
     removeRoles: async (id: string) => await removeRolesIn(coffer.server.coffer, id),
   };
   const onProgress = (done: number, total: number): void => void seen.push([done, total]);
-  return await shredProject(parts, projectId, { signal, onProgress });
+  return await shredProject(parts, projectId, { signal, onProgress, ...watch });
 }
 
 async function listKekRows(projectId: string): Promise<unknown[]> {
@@ -44,6 +48,7 @@ describe('the shredding of a project', () => {
       rows: 15,
       keks: 1,
       masterKeys: [{ store: 'software', masterKeyId: 'mk-test' }],
+      unreached: [],
     });
     expect(seen[0]).toEqual([0, 15]);
     expect(seen.at(-1)).toEqual([15, 15]);
@@ -61,6 +66,28 @@ describe('the shredding of a project', () => {
     expect(await shred(projectId)).toMatchObject({ outcome: 'done', keks: 1 });
     expect(await countLeft(coffer, projectId)).toEqual({ projects: 1 });
     expect(await shred(projectId)).toMatchObject({ outcome: 'done', keks: 0, rows: 0 });
+  });
+
+  it('is not said to be done where the database does not keep the mark: the keys are still there', async () => {
+    const projectId = await fillQuickly(coffer, user.userId);
+    await expect(shred(projectId, { mark: async () => {} })).rejects.toMatchObject({
+      code: 'integrity_violation',
+      message: expect.stringContaining('still there'),
+    });
+    expect(await listKekRows(projectId)).toHaveLength(1);
+  });
+
+  it('names the stores in which objects of its keys are left, for they are not named here', async () => {
+    const projectId = await fillQuickly(coffer, user.userId);
+    await coffer.installation.db.query({
+      text: `UPDATE keks SET store = 'elsewhere', wrapped_kek = '\\x05' WHERE project_id = $1`,
+      values: [projectId],
+    });
+    expect(await shred(projectId)).toMatchObject({
+      outcome: 'done',
+      masterKeys: [],
+      unreached: ['elsewhere'],
+    });
   });
 
   it('is refused for the system and for what is not there', async () => {
