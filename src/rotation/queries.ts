@@ -94,6 +94,19 @@ export async function releaseRotation(
   });
 }
 
+/** Puts right what no server wrote. */
+export async function lowerRotation(
+  db: Db,
+  projectId: string,
+  { from, to }: { from: bigint; to: bigint },
+): Promise<void> {
+  await db.query({
+    name: 'lower-rotation',
+    text: 'UPDATE kek_rotations SET below = $3 WHERE project_id = $1 AND below = $2',
+    values: [projectId, from, to],
+  });
+}
+
 export async function findRotation(db: Db, projectId: string): Promise<KekRotation | undefined> {
   const { rows } = await db.query<KekRotation>({
     name: 'rotation',

@@ -61,12 +61,15 @@ export async function continueRotation(
 ): Promise<{ projectId: string; state: RotationState } | undefined> {
   const rotation = await queries.leaseRotation(parts.db, LEASE_SECONDS, projectId ?? null);
   if (rotation === undefined) return undefined;
-  const { project_id: id, below } = rotation;
+  const { project_id: id } = rotation;
   const project = await readProject(parts, id);
   if (project === undefined || project.deleted !== null) {
-    await queries.deleteRotation(parts.db, id, below);
+    await queries.deleteRotation(parts.db, id, rotation.below);
     return { projectId: id, state: 'done' };
   }
+  // The row is not sealed, and never asks for more than was begun: the key in use would be destroyed.
+  const below = rotation.below < project.active_epoch ? rotation.below : project.active_epoch;
+  if (below < rotation.below) await queries.lowerRotation(parts.db, id, { from: rotation.below, to: below });
   if (project.least_epoch >= below) return { projectId: id, state: await finish(parts, id, below) };
   const damaged = await moveProject(parts, pace, project, { below, leaseSeconds: LEASE_SECONDS }, signal);
   const left = signal.aborted ? -1 : await queries.countRowsBelow(parts.db, id, below);

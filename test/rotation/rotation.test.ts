@@ -57,6 +57,20 @@ describe('the rotation of a KEK', () => {
     expect(await readAll(person, kept)).toEqual(payloads());
   });
 
+  it('goes no further than was begun, whatever the row that nobody seals asks for', async () => {
+    const { db, keyring } = coffer.installation;
+    const { projectId } = await coffer.person(['creator'], 'empty');
+    await keyring.useProject(projectId);
+    const { active_epoch: active } = await beginRotation(partsOf(coffer), projectId);
+    await db.query({
+      text: 'UPDATE kek_rotations SET below = 1000 WHERE project_id = $1',
+      values: [projectId],
+    });
+    expect(await finishRotation(partsOf(coffer), projectId)).toBe('done');
+    expect(await epochs(projectId)).toEqual([active]);
+    expect(await keyring.useProject(projectId)).toMatchObject({ active_epoch: active, least_epoch: active });
+  });
+
   it('of the system itself leaves users, tokens and roles as they were', async () => {
     await beginRotation(partsOf(coffer), SYSTEM_PROJECT);
     expect(await finishRotation(partsOf(coffer), SYSTEM_PROJECT)).toBe('done');
