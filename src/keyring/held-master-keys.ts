@@ -68,6 +68,12 @@ export class HeldMasterKeys {
     );
   }
 
+  /** Whether a key is one of them, by now. */
+  async has(id: string): Promise<boolean> {
+    if (!this.#keys.has(id)) await this.#readAgain([id]);
+    return this.#keys.has(id);
+  }
+
   /**
    * Takes over what is kept now: new keys are added, those that are gone wiped.
    *
@@ -122,24 +128,25 @@ export class HeldMasterKeys {
   }
 
   async #readAgain(ids: readonly string[]): Promise<void> {
-    const { place, log } = this.#options;
+    const { place } = this.#options;
     if (place === undefined || this.#isClosed) return;
     if (this.#reading === undefined && this.#now() - this.#readAt >= READ_AGAIN_EVERY_MS) {
       this.#readAt = this.#now();
-      this.#reading = this.#pickUp(place).finally(() => {
+      this.#reading = this.#pickUp(place, ids).finally(() => {
         this.#reading = undefined;
       });
     }
     await this.#reading;
-    const unknown = ids.filter((id) => !this.#keys.has(id));
-    if (unknown.length > 0) log?.warn(`The keyring ${place.path} has no master key ${unknown.join(', ')}.`);
   }
 
-  async #pickUp(place: KeyringPlace): Promise<void> {
+  async #pickUp(place: KeyringPlace, wanted: readonly string[]): Promise<void> {
     const { log } = this.#options;
     try {
       const added = this.#adopt(await this.#read(place));
       if (added.length > 0) log?.info(`Picked master keys up from ${place.path}: ${added.join(', ')}.`);
+      // Said at most as often as it is read, and not to each who asks.
+      const unknown = wanted.filter((id) => !this.#keys.has(id));
+      if (unknown.length > 0) log?.warn(`The keyring ${place.path} has no master key ${unknown.join(', ')}.`);
     } catch (error) {
       if (!(error instanceof CofferError)) throw error;
       log?.warn(error.message);

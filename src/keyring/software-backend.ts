@@ -1,4 +1,5 @@
 import { generateKey, unwrapKey, wipe, wrapKey } from '../crypto/envelope.ts';
+import { CofferError } from '../errors.ts';
 import type { CryptoBackend } from './backend.ts';
 import { HeldMasterKeys, type HeldOptions } from './held-master-keys.ts';
 import type { MasterKeys } from './master-keys.ts';
@@ -37,7 +38,10 @@ export function createSoftwareBackend(
     addMasterKey: async (id) => await held.add(id),
     removeMasterKey: async (id, activeId) => await held.remove(id, activeId),
     reload: async (requireUnneeded) => await held.reload(requireUnneeded),
-    checkHealth: async () => {},
+    checkHealth: async (masterKeyId = held.activeId) => {
+      if (await held.has(masterKeyId)) return;
+      throw new CofferError('unavailable', 'The master key in use is not in the keyring.');
+    },
     close: () => held.close(),
   };
 }

@@ -272,6 +272,20 @@ describe('the retirement of a master key', () => {
     behind.keyring.close();
   });
 
+  it('leaves a server not ready whose file has not got the master key in use, until it has', async () => {
+    const copy = await folder.copy();
+    const behind = await folder.open(database.db, copy);
+    await behind.keyring.system();
+    const to = await addNext();
+    await rotateMasterKey(node.parts, { store, to }, unwatched);
+    behind.keyring.forgetProject();
+    await expect(behind.keyring.checkHealth()).rejects.toMatchObject({ code: 'unavailable' });
+    await copyFile(folder.file, copy);
+    await behind.keyring.stores.get(store).reload(async () => {});
+    await behind.keyring.checkHealth();
+    behind.keyring.close();
+  });
+
   it('is refused while a row does not open that might need it', async () => {
     const [active = ''] = await used();
     const to = await addNext();
