@@ -153,7 +153,10 @@ const retire: Command = {
     const [id, ...more] = context.positionals;
     if (id === undefined || more.length > 0) throw new UsageError('master-key retire: one ID');
     const format = chooseFormat(context, formats);
-    if (!(await confirmByName(context, id, `The master key ${id} is destroyed for good`))) {
+    const what =
+      `The master key ${id} is destroyed for good. ` +
+      'Another installation that has it, or another copy of this database, loses what it has under it';
+    if (!(await confirmByName(context, id, what))) {
       context.stderr.write('coffer: nothing was retired\n');
       return exitCodes.invalid;
     }

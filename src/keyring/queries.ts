@@ -66,7 +66,7 @@ export async function reserveWraps(
       SELECT $1::text, $2::text, $3::text, $4::text, $5::bigint + $6::bigint ${kind === 'kek' ? 'FROM kek' : ''}
       WHERE $5::bigint + $6::bigint <= $7
       ON CONFLICT (kind, store, key_id) DO UPDATE SET wraps = greatest(old.wraps, $5) + $6
-      WHERE greatest(old.wraps, $5) + $6 <= $7
+      WHERE greatest(old.wraps, $5) <= $7 - $6
       RETURNING wraps`,
     values: [kind, store, id, projectId, seen, block, refuseAt],
   });

@@ -65,6 +65,17 @@ describe('the count of what a key encrypts', () => {
     await expect(one.take(key)).rejects.toMatchObject({ code: 'unavailable' });
   });
 
+  it('refuses also where the database says that it is as high as a number can be', async () => {
+    const key = masterKey();
+    const counts = new WrapCounts(database.db, LIMITS);
+    expect(await takeMany(counts, key, 4)).toBe(4);
+    await database.db.query({
+      text: 'UPDATE wrap_counts SET wraps = 9223372036854775807 WHERE key_id = $1',
+      values: [key.id],
+    });
+    await expect(counts.take(key)).rejects.toMatchObject({ code: 'unavailable' });
+  });
+
   it('does not go back with the database, on a server that has seen it higher', async () => {
     const key = masterKey();
     const counts = new WrapCounts(database.db, LIMITS);
