@@ -51,6 +51,16 @@ export class ProjectGone extends CofferError {
   }
 }
 
+/**
+ * The PIN of a token is wrong. Requests find the store away; whoever starts anew by itself is told not to, as
+ * each start is one try of the few that a token has.
+ */
+export class PinRefused extends CofferError {
+  constructor(message: string) {
+    super('unavailable', message, { retryAfterSeconds: 1 });
+  }
+}
+
 /** The keys of something are in a store that is away, or that the configuration does not name any more. */
 export class StoreAway extends CofferError {
   constructor(cause?: unknown) {

@@ -176,7 +176,10 @@ async function requireBootstrapped(
     if (!(error instanceof CofferError && error.code === 'integrity_violation')) throw error;
     throw new CofferError(
       'configuration',
-      `The keyring ${config.installationFile} does not open this database: they are not of one installation, or one was altered.`,
+      `The keyring ${config.installationFile} does not open this database: they are not of one installation, or one was altered` +
+        (config.pkcs11 === undefined
+          ? '.'
+          : '; or COFFER_PKCS11_MODE is not the mode that its keys were made in.'),
     );
   });
   if (isBootstrapped || options.isNew || options.allowEmpty) return;

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
+import { CofferError, StoreAway } from '../errors.ts';
 import { type Command, type CommandContext, type CommandModule, type Flags, UsageError } from './command.ts';
-import { exitCodeOf, exitCodes } from './exit-codes.ts';
+import { exitCodeOf, exitCodes, isExpected } from './exit-codes.ts';
 import { describeAll, describeCommand, describeNoun } from './help.ts';
 
 export type Nouns = Readonly<Record<string, () => Promise<CommandModule>>>;
@@ -144,6 +145,8 @@ function optionsOf(flags: Flags) {
 function explain(error: unknown): string {
   if (!(error instanceof Error)) return `stopped by ${typeof error}`;
   if (error instanceof UsageError) return error.message;
-  if (error.name === 'CofferError') return error.message || String((error as { code?: unknown }).code);
+  // Which store and why is not for clients of a server; here it is what helps.
+  if (error instanceof StoreAway && error.cause instanceof CofferError) return error.cause.message;
+  if (isExpected(error)) return error.message || String((error as { code?: unknown }).code);
   return `this is a defect of Coffer; please report it. ${error.stack ?? error.message}`;
 }

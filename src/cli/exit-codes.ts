@@ -1,3 +1,4 @@
+import { CofferError, PinRefused } from '../errors.ts';
 import { UsageError } from './command.ts';
 
 /** The documented exit codes; `run` adds the child's own, 126, 127 and 128 + the signal. */
@@ -46,12 +47,19 @@ const byCode: Readonly<Record<string, number>> = {
   integrity_violation: exitCodes.internal,
 };
 
+/** A failure that is told in a line: the server's, of whichever name, or the SDK's. */
+export function isExpected(error: Error): boolean {
+  return error instanceof CofferError || error.name === 'CofferError';
+}
+
 /**
  * The exit code of what a command threw: by HTTP status (the SDK's errors), else by code (the server's own).
  */
 export function exitCodeOf(error: unknown): number {
   if (error instanceof UsageError) return exitCodes.usage;
-  if (!(error instanceof Error) || error.name !== 'CofferError') return exitCodes.internal;
+  if (!(error instanceof Error) || !isExpected(error)) return exitCodes.internal;
+  // 8 says to try again.
+  if (error instanceof PinRefused || error.cause instanceof PinRefused) return exitCodes.configuration;
   const { status, code } = error as { status?: unknown; code?: unknown };
   if (typeof status === 'number' && status >= 400) {
     return byStatus[status] ?? (status >= 400 && status < 500 ? exitCodes.invalid : exitCodes.internal);

@@ -33,7 +33,7 @@ const init: Command = {
     refusePositionals(context, 'hsm init');
     const { config } = loadSettings(context);
     const token = requireToken(config);
-    await withToken(context, config, async (client) => {
+    await withToken(config, async (client) => {
       const { makeMasterKey } = await import('../keyring/pkcs11/pkcs11-backend.ts');
       await makeMasterKey(client, token.masterKey);
     });
@@ -53,6 +53,9 @@ const init: Command = {
         .map(([name, value]) => `${name}=${value}\n`)
         .join(''),
     );
+    context.stderr.write(
+      'With these settings, in a new installation: coffer bootstrap, then coffer serve.\n',
+    );
     return exitCodes.done;
   },
 };
@@ -70,7 +73,6 @@ const doctor: Command = {
     const { config } = loadSettings(context);
     const token = requireToken(config);
     const found = await withToken(
-      context,
       config,
       async (client) => await client.call('describe', { masterKey: token.masterKey }),
     );
@@ -88,8 +90,13 @@ function complaintsAbout(found: TokenDescription, masterKey: string): string[] {
     ...lacking.map(([name]) => `The token has no ${name}: Coffer cannot use it.`),
     ...(found.hasActiveMasterKey
       ? []
-      : [`The token has no key labelled '${masterKey}'. Make it with: coffer hsm init`]),
+      : [`The token has no key labelled '${masterKey}'. ${adviceFor(found)}`]),
   ];
+}
+
+function adviceFor({ masterKeys: [other] }: TokenDescription): string {
+  if (other === undefined) return 'Make it with: coffer hsm init';
+  return `After coffer master-key rotate name the one in use, as by --pkcs11-master-key ${other}`;
 }
 
 function fieldsOf(found: TokenDescription, missing: readonly string[]): Fields {
@@ -112,15 +119,11 @@ function fieldsOf(found: TokenDescription, missing: readonly string[]): Fields {
   };
 }
 
-async function withToken<T>(
-  context: CommandContext,
-  config: Config,
-  use: (client: TokenClient) => Promise<T>,
-): Promise<T> {
+async function withToken<T>(config: Config, use: (client: TokenClient) => Promise<T>): Promise<T> {
   const { TokenClient } = await import('../keyring/pkcs11/token-client.ts');
   const { masterKey: _m, mode: _o, ...address } = requireToken(config);
-  const say = (line: string): void => void context.stderr.write(`${line}\n`);
-  const client = new TokenClient({ address, log: { info: () => {}, warn: () => {}, error: say } });
+  // What goes wrong is thrown as well.
+  const client = new TokenClient({ address, log: { info: () => {}, warn: () => {}, error: () => {} } });
   try {
     await client.open();
     return await use(client);

@@ -12,6 +12,7 @@ const LINE_EVERY_MS = 1_000;
 
 export function createProgress({ stderr }: CommandContext, what: string): Progress {
   let last = 0;
+  let lastLine = '';
   let isOpen = false;
   const drawBar = (done: number, total: number): void => {
     const share = total === 0 ? 1 : Math.min(1, done / total);
@@ -24,7 +25,9 @@ export function createProgress({ stderr }: CommandContext, what: string): Progre
     const now = performance.now();
     if (now - last < LINE_EVERY_MS && done < total) return;
     last = now;
-    stderr.write(`${JSON.stringify({ progress: what, done, total, ...fields })}\n`);
+    const line = `${JSON.stringify({ progress: what, done, total, ...fields })}\n`;
+    if (line !== lastLine) stderr.write(line);
+    lastLine = line;
   };
   return {
     show: (done, total, fields = {}) => {

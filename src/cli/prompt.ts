@@ -35,5 +35,7 @@ export async function confirmByName(context: CommandContext, name: string, what:
   if (context.values['yes'] === true) return true;
   if (!context.stdin.isTTY) throw new UsageError(`${what}: add --yes when nobody can be asked`);
   context.stderr.write(`${what}. Type ${name} to go on: `);
-  return (await readFirstLine(context.stdin)).trim() === name;
+  const isConfirmed = (await readFirstLine(context.stdin)).trim() === name;
+  if (!isConfirmed) context.stderr.write(`That is not ${name}: nothing was changed.\n`);
+  return isConfirmed;
 }

@@ -102,7 +102,7 @@ export class HeldMasterKeys {
   /** Makes a key, where they are kept first. @throws CofferError `conflict` when there is one of this id. */
   async add(id: string): Promise<void> {
     const place = this.#requirePlace();
-    if (!isMasterKeyId(id)) throw new CofferError('bad_request', `There is no such id: ${ID_RULE}.`);
+    if (!isMasterKeyId(id)) throw new CofferError('bad_request', `It cannot have this id: ${ID_RULE}.`);
     const key = randomBytes(KEY_BYTES);
     await changeKeyring(place, (content) => {
       if (this.#isNamedIn(content, id)) {

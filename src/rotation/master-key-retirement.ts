@@ -27,7 +27,10 @@ export async function retireMasterKey(parts: RotationParts, { store, id }: Maste
   const known = findStoreMasterKeys(system, keyring.stores, backend);
   const isRetired = known?.retired.includes(id) === true;
   if (!isRetired && !(await backend.listMasterKeys()).includes(id)) {
-    throw new CofferError('not_found', `The store ${store} has no master key ${id}.`);
+    throw new CofferError(
+      'not_found',
+      `The store ${store} has no master key ${id}. See: coffer master-key list`,
+    );
   }
   if (known === undefined || known.activeId === id) {
     const why =

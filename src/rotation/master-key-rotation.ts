@@ -80,7 +80,10 @@ async function useMasterKey(parts: RotationParts, backend: CryptoBackend, to: st
   const { keyring, db, clock } = parts;
   const { stores } = keyring;
   if (!(await backend.listMasterKeys()).includes(to)) {
-    throw new CofferError('not_found', `The store ${backend.store} has no master key ${to}.`);
+    throw new CofferError(
+      'not_found',
+      `The store ${backend.store} has no master key ${to}. See: coffer master-key list`,
+    );
   }
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
     const system = await readSystem(parts);

@@ -4,7 +4,7 @@ import { type Command, type CommandContext, UsageError } from '../../src/cli/com
 import { type Nouns, VERSION } from '../../src/cli/command-line.ts';
 import { nouns as everyNoun } from '../../src/cli/commands.ts';
 import { exitCodes } from '../../src/cli/exit-codes.ts';
-import { CofferError } from '../../src/errors.ts';
+import { CofferError, PinRefused, ProjectGone, StoreAway } from '../../src/errors.ts';
 import { runCoffer } from './run-coffer.ts';
 
 function makeNouns(run: (context: CommandContext) => unknown = () => 0): { nouns: Nouns; loaded: string[] } {
@@ -187,6 +187,8 @@ describe('what a command throws', () => {
     [sdkError(403), 5],
     [sdkError(404), 3],
     [sdkError(409), 6],
+    [new StoreAway(), 8],
+    [new ProjectGone(), 3],
     [sdkError(413), 2],
     [sdkError(429), 7],
     [sdkError(500), 1],
@@ -197,6 +199,20 @@ describe('what a command throws', () => {
     const { code, stderr } = await runCoffer(['run'], makeNouns(thrower(error)));
     expect(code).toBe(expected);
     expect(stderr).toBe(`coffer: ${error.message}\n`);
+  });
+
+  it('is told by what is behind a store that is away', async () => {
+    const away = new CofferError('unavailable', 'No token is there.');
+    const { code, stderr } = await runCoffer(['run'], makeNouns(thrower(new StoreAway(away))));
+    expect([code, stderr]).toEqual([8, 'coffer: No token is there.\n']);
+  });
+
+  it('never asks to try a wrong PIN again', async () => {
+    const refused = new PinRefused('Wrong PIN.');
+    for (const error of [refused, new StoreAway(refused)]) {
+      const { code, stderr } = await runCoffer(['run'], makeNouns(thrower(error)));
+      expect([code, stderr]).toEqual([78, 'coffer: Wrong PIN.\n']);
+    }
   });
 
   it('is called a defect with its stack, and ends with 1, when nobody expected it', async () => {

@@ -1,4 +1,4 @@
-import { mkdir, rename } from 'node:fs/promises';
+import { chmod, mkdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Ended, runCoffer } from '../cli/run-coffer.ts';
@@ -31,10 +31,11 @@ describe('coffer hsm', () => {
   });
 
   it('makes a master key, and prints the settings that a server starts with', async () => {
-    const { code, stdout } = await run('hsm init');
+    const { code, stdout, stderr } = await run('hsm init');
     expect(code).toBe(0);
     expect(stdout).toContain('COFFER_STORES=hsm=pkcs11\n');
     expect(stdout).toContain(`COFFER_KEYRING_FILE=${join(hsm.folder, 'keys')}\n`);
+    expect(stderr).toContain('coffer bootstrap');
     const doctor = await run('hsm doctor -o json');
     expect(doctor.code).toBe(0);
     expect(JSON.parse(doctor.stdout)).toMatchObject({ keys: 'coffer-mk-1', usable: 'yes' });
@@ -44,6 +45,25 @@ describe('coffer hsm', () => {
   it('never makes a second key of one label', async () => {
     const { code, stderr } = await run('hsm init');
     expect([code, stderr]).toEqual([6, expect.stringContaining("labelled 'coffer-mk-1' already")]);
+  });
+
+  it('refuses a PIN file that others may read, and ends with 78 for a wrong PIN', async () => {
+    const pin = join(hsm.folder, 'a.pin');
+    await writeFile(pin, 'not the pin\n', { mode: 0o644 });
+    const open = await run(`hsm doctor --pkcs11-pin-file ${pin}`);
+    expect([open.code, open.stderr]).toEqual([78, expect.stringContaining(`chmod 600 ${pin}`)]);
+    await chmod(pin, 0o600);
+    const wrong = await run(`hsm doctor --pkcs11-pin-file ${pin}`);
+    expect([wrong.code, wrong.stderr]).toEqual([
+      78,
+      expect.stringMatching(/^coffer: .*Correct the file.*\n$/),
+    ]);
+    expect(open.stderr + wrong.stderr).not.toContain('not the pin');
+  });
+
+  it('names the master key to look at when the first one is gone', async () => {
+    const { code, stderr } = await run('hsm doctor --pkcs11-master-key gone');
+    expect([code, stderr]).toEqual([78, expect.stringContaining('--pkcs11-master-key coffer-mk-1')]);
   });
 
   it.each([

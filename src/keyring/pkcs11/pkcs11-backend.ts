@@ -53,7 +53,7 @@ export function createPkcs11Backend({ store, mode, masterKey, client }: Pkcs11Op
     rewrapKek: async (wrapped, from, to) => await client.call('rewrapKek', { from, wrapped, to }),
     listMasterKeys: async () => await client.call('listMasterKeys', null),
     addMasterKey: async (id) => {
-      if (!isMasterKeyId(id)) throw new CofferError('bad_request', `There is no such id: ${ID_RULE}.`);
+      if (!isMasterKeyId(id)) throw new CofferError('bad_request', `It cannot have this id: ${ID_RULE}.`);
       await makeMasterKey(client, id);
     },
     removeMasterKey: async (id) => {

@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { CofferError } from '../../errors.ts';
+import { CofferError, PinRefused } from '../../errors.ts';
 import type { TokenAddress, TokenCall, TokenCalls, TokenFailure, TokenReply } from './messages.ts';
 
 /** What an operator should hear of. */
@@ -192,11 +192,13 @@ export class TokenClient {
     const isLast = this.#wrongPins >= WRONG_PINS_MAX;
     const next = isLast
       ? 'It is not tried again: correct the file, then restart the server.'
-      : `It is tried once more, in ${LOGIN_HOLD_MS / 1000} s.`;
+      : 'Correct the file: every start and every command is one try, and tokens lock themselves. ' +
+        `A server that runs tries once more, in ${LOGIN_HOLD_MS / 1000} s.`;
     const message = `The token '${address.tokenLabel}' refuses the PIN in ${address.pinFile}. ${next}`;
     this.#trouble = message;
+    this.#lastWarning = message;
     log.error(message);
-    return new LostChild(message);
+    return new LostChild(message, new PinRefused(message));
   }
 
   /** Ends the child, answers all who wait for it, and starts another one soon. */
@@ -266,9 +268,9 @@ async function within<T>(ms: number, work: Promise<T>): Promise<T> {
 /** Whoever was asked is gone, without an answer. */
 class LostChild extends Error {
   readonly told: CofferError;
-  constructor(message: string) {
+  constructor(message: string, told = unavailable(message)) {
     super(message);
-    this.told = unavailable(message);
+    this.told = told;
   }
 }
 

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { CofferError } from '../../errors.ts';
 import type { TokenAddress, TokenFailure, TokenReply, TokenRequest } from './messages.ts';
 import { type Cryptoki, describeFailure, Token } from './token.ts';
@@ -62,7 +62,8 @@ async function loadCryptoki(): Promise<Cryptoki> {
 
 /** The file's first line. `pkcs11js` takes a PIN as a string alone, so that it cannot be wiped here. */
 async function readPin(path: string): Promise<string> {
-  const content = await readFile(path).catch((error: NodeJS.ErrnoException) => {
+  const content = await readPrivately(path).catch((error: NodeJS.ErrnoException) => {
+    if (error instanceof CofferError) throw error;
     throw new CofferError(
       'configuration',
       `The PIN file ${path} cannot be read (${error.code ?? 'unknown'}).`,
@@ -78,6 +79,22 @@ async function readPin(path: string): Promise<string> {
     throw new CofferError('configuration', `The PIN file ${path} has no PIN in its first line.`);
   }
   return pin;
+}
+
+async function readPrivately(path: string): Promise<Buffer> {
+  const file = await open(path, 'r');
+  try {
+    const status = await file.stat();
+    if (status.isFile() && (status.mode & 0o077) !== 0) {
+      throw new CofferError(
+        'configuration',
+        `The PIN file ${path} can be read by others. Run: chmod 600 ${path}`,
+      );
+    }
+    return await file.readFile();
+  } finally {
+    await file.close();
+  }
 }
 
 function failureOf(error: Error): TokenFailure {
