@@ -86,17 +86,18 @@ export async function rotateWanted(
   process.once('SIGTERM', onSignal);
   try {
     const ids = await findProjectsToRotate(parts, wanted);
-    const { rotated, blocked } = await rotateAll(rotation, pace, ids, wanted.to, {
+    const { rotated, blocked, failed } = await rotateAll(rotation, pace, ids, wanted.to, {
       signal: stop.signal,
       onProgress: (done, total) => progress.show(done, total),
     });
     progress.end();
     context.stdout.write(`Rotated the KEKs of ${rotated.length} of ${ids.length} projects.\n`);
+    for (const { id, why } of failed) context.stderr.write(`Not rotated: project ${id}: ${why.message}\n`);
     if (stop.signal.aborted) {
       context.stderr.write('Cut off: the worker goes on with what is left.\n');
       return exitCodes.internal;
     }
-    if (blocked.length === 0) return exitCodes.done;
+    if (blocked.length === 0) return failed.length === 0 ? exitCodes.done : exitCodes.internal;
     context.stderr.write(
       `Rows that do not verify (in ${[...damaged].join(', ')}) hold the old KEKs of: ${blocked.join(', ')}\n`,
     );

@@ -1,5 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { CofferError } from '../errors.ts';
+import { CofferError, StoreAway } from '../errors.ts';
 import { countRowsBelow, findRotation, listProjectsToRotate } from './queries.ts';
 import type { RotationParts } from './rewrap.ts';
 import type { RotationPace } from './moving.ts';
@@ -19,6 +19,8 @@ export interface Outcome {
   rotated: string[];
   /** Rows that do not verify hold their old keys back. */
   blocked: string[];
+  /** Whose own row or KEK does not verify, or whose store is away: they hold no other up. */
+  failed: { id: string; why: CofferError }[];
 }
 
 export interface Watch {
@@ -60,13 +62,14 @@ export async function rotateAll(
   to: string | undefined,
   { signal, onProgress }: Watch,
 ): Promise<Outcome> {
-  const outcome: Outcome = { rotated: [], blocked: [] };
+  const outcome: Outcome = { rotated: [], blocked: [], failed: [] };
   const pending = new Set<string>();
   let total = 0;
   for (const id of ids) {
     if (signal.aborted) break;
-    const { active_epoch: active } = await beginRotation(parts, id, to);
-    total += await countRowsBelow(parts.db, id, active);
+    const begun = await onlyItsOwn(outcome, id, async () => await beginRotation(parts, id, to));
+    if (begun === undefined) continue;
+    total += await countRowsBelow(parts.db, id, begun.active_epoch);
     pending.add(id);
   }
   onProgress(0, total);
@@ -74,16 +77,33 @@ export async function rotateAll(
     let left = 0;
     for (const id of pending) {
       if (signal.aborted) break;
-      const state = await advance(parts, pace, id, signal);
+      const state = await onlyItsOwn(outcome, id, async () => await advance(parts, pace, id, signal));
       if (state === 'done') outcome.rotated.push(id);
       if (state === 'blocked') outcome.blocked.push(id);
-      if (state === 'done' || state === 'blocked') pending.delete(id);
+      if (state === undefined || state === 'done' || state === 'blocked') pending.delete(id);
       else left += (await readLeft(parts, id)) ?? 0;
     }
     onProgress(total - left, total);
     if (pending.size > 0) await wait(LOOK_EVERY_MS, undefined, { signal }).catch(ignoreAbort);
   }
   return outcome;
+}
+
+/** Undefined, and noted, for what concerns one project alone; one that is gone needs no rotation. */
+async function onlyItsOwn<T>(
+  { failed }: Outcome,
+  id: string,
+  work: () => Promise<T>,
+): Promise<T | undefined> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof CofferError)) throw error;
+    if (error.code === 'not_found') return undefined;
+    if (error.code !== 'integrity_violation' && !(error instanceof StoreAway)) throw error;
+    failed.push({ id, why: error });
+    return undefined;
+  }
 }
 
 /** Does what is to do, or sees how far another node is. */

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type StartedCoffer, startCoffer } from '../harness/start-coffer.ts';
 import { fillProject, readAll } from '../rotation/stage.ts';
@@ -26,6 +27,21 @@ it('rotates one project by name, and all of them, and says how far it is', async
   expect(all).toMatchObject({ code: 0, stdout: 'Rotated the KEKs of 2 of 2 projects.\n' });
   expect(await readAll(person, kept)).toEqual(kept.map(({ payload }) => payload));
 });
+
+it.each(["wrapped_kek = '\\x02'", "store = 'elsewhere'"])(
+  'names a project whose KEK does not open, and rotates the others all the same: %s',
+  async (change) => {
+    const { db, keyring } = coffer.installation;
+    const projectId = randomUUID();
+    keyring.forgetProject();
+    await keyring.useProject(projectId);
+    await db.query({ text: `UPDATE keks SET ${change} WHERE project_id = $1`, values: [projectId] });
+    const all = await run('kek rotate --all --rest 0');
+    expect([all.code, all.stdout]).toEqual([1, 'Rotated the KEKs of 2 of 3 projects.\n']);
+    expect(all.stderr).toContain(`Not rotated: project ${projectId}: `);
+    await db.query({ text: 'DELETE FROM keks WHERE project_id = $1', values: [projectId] });
+  },
+);
 
 it('leaves KEKs that are not old enough', async () => {
   const { code, stdout } = await run('kek rotate --all --older-than 1d --rest 0');

@@ -102,7 +102,7 @@ describe('the rotation of a KEK', () => {
     const text = 'SELECT * FROM secrets WHERE project_id = $1 AND dek IS NULL LIMIT 1';
     const { rows } = await db.query<SecretRow>({ text, values: [person.projectId] });
     const { acl_users: _, payload_body: __, ...row } = rows[0] as SecretRow & Record<string, unknown>;
-    const late = await sealRow(keyring, 'secrets', { ...row, id: randomUUID() } as SecretRow);
+    const late = await sealRow(keyring, 'secrets', { ...row, id: randomUUID() });
     await beginRotation(partsOf(coffer), person.projectId);
     let isWritten = false;
     const transaction: typeof db.transaction = async (use) => {
