@@ -82,6 +82,12 @@ export async function changeKeyring(
     changed = change(content);
     const { keys } = parseKeyring(place.path, changed);
     wipe(...keys.values());
+    if (changed.length >= FILE_BYTES_MAX) {
+      throw refuseKeyring(
+        place.path,
+        'would be larger than a keyring can be: take out comments. It is as it was',
+      );
+    }
     await place.replace(changed);
   } finally {
     wipe(content, ...(changed === undefined ? [] : [changed]));

@@ -89,14 +89,27 @@ export async function splitAnew(
   installationId: Uint8Array,
   { split, handOver }: { split: Split; handOver: HandOver },
 ): Promise<void> {
+  const before = await readPrivately(place.path);
   const content = await place.read();
   try {
     await writeSplit({ path: place.path, installationId }, split, content, async (file, giveShares) => {
-      await replaceFile(place.path, file, async () => await giveShares(handOver));
+      await replaceFile(place.path, file, async () => {
+        await giveShares(handOver);
+        await requireUnchanged(place.path, before);
+      });
     });
   } finally {
-    wipe(content);
+    wipe(before, content);
   }
+}
+
+/** A master key that was added while people took their shares would be lost. */
+async function requireUnchanged(path: string, before: Uint8Array): Promise<void> {
+  const now = await readPrivately(path);
+  const isSame = Buffer.compare(now, before) === 0;
+  wipe(now);
+  if (!isSame)
+    throw refuseKeyring(path, 'was changed meanwhile, and is not split: these shares open nothing');
 }
 
 async function writeSplit(

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { HeldMasterKeys } from '../../src/keyring/held-master-keys.ts';
 import { keyringFileAt, readKeyringFile } from '../../src/keyring/keyring-file.ts';
+import { splitAnew } from '../../src/keyring/split-file.ts';
 
 const INSTALLATION = '000102030405060708090a0b0c0d0e0f';
 const ONE = '5ec2e7'.repeat(10).concat('beef');
@@ -131,6 +132,28 @@ describe('a keyring file', () => {
     expect(after.ino).not.toBe(before.ino);
     expect(await readdir(folder)).toEqual(['keys']);
     await expect(held.add('three')).rejects.toMatchObject({ code: 'conflict' });
+  });
+
+  it('never grows larger than what is read again', async () => {
+    const large = `${BOTH}# ${'x'.repeat(64 * 1024 - BOTH.length - 20)}\n`;
+    const held = await hold(large);
+    await expect(held.add('three')).rejects.toMatchObject({ code: 'configuration' });
+    expect(await readFile(path, 'utf8')).toBe(large);
+    expect(held.ids).toEqual(['one', 'two']);
+  });
+
+  it('that gets a key while its shares are given stays in clear, with that key', async () => {
+    const held = await hold(BOTH);
+    const split = { threshold: 2, count: 3 };
+    const handOver = async (): Promise<void> => await held.add('three');
+    const anew = splitAnew(keyringFileAt(path), Buffer.from(INSTALLATION, 'hex'), { split, handOver });
+    await expect(anew).rejects.toThrow('changed meanwhile');
+    expect(await readFile(path, 'utf8')).toContain('key three ');
+    await splitAnew(keyringFileAt(path), Buffer.from(INSTALLATION, 'hex'), {
+      split,
+      handOver: async () => {},
+    });
+    expect(await readFile(path, 'utf8')).not.toContain('key three ');
   });
 
   it('is changed where a link points to, and the link stays', async () => {
