@@ -1,4 +1,5 @@
 import { CofferError } from '../errors.ts';
+import { activeMasterKey } from '../keyring/store-master-keys.ts';
 import type { RotationPace } from './moving.ts';
 import { listWornMasterKeys, listWornProjects } from './queries.ts';
 import { findProjectsToRotate } from './rotate-all.ts';
@@ -76,9 +77,13 @@ async function findWorn({ db, keyring: { stores, wraps } }: RotationParts): Prom
   return isCounted ? await listWornProjects(db, wraps.limits.rotateAt, WORN_AT_ONCE) : [];
 }
 
-/** A master key is replaced by people alone. */
+/** A master key is replaced by people alone; one that was replaced encrypts nothing any more. */
 async function warnOfMasterKeys({ db, keyring, log }: RotationParts): Promise<void> {
+  const { stores } = keyring;
   for (const { store, key_id, wraps } of await listWornMasterKeys(db, keyring.wraps.limits.rotateAt)) {
+    const backend = stores.find(store);
+    if (backend === undefined || activeMasterKey(await keyring.system(), stores, backend) !== key_id)
+      continue;
     log.error(
       { store, masterKey: key_id, wraps: String(wraps) },
       'a master key has encrypted as often as it should: rotate it to another one',

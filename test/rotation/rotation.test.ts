@@ -1,10 +1,12 @@
 import { randomUUID } from 'node:crypto';
+import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { LAYOUTS, SYSTEM_PROJECT } from '../../src/db/layouts.ts';
 import type { SecretRow } from '../../src/db/schema.ts';
 import { insertRow, sealRow } from '../../src/db/sealed.ts';
 import { ENVELOPES } from '../../src/keyring/envelopes.ts';
 import { countRowsBelow, tablesOf } from '../../src/rotation/queries.ts';
+import { createRotationJob } from '../../src/rotation/job.ts';
 import { beginRotation } from '../../src/rotation/rotation.ts';
 import type { CofferError } from '../../src/errors.ts';
 import { BACKEND_FAULTS } from '../faults/failing-backend.ts';
@@ -69,6 +71,22 @@ describe('the rotation of a KEK', () => {
     expect(await finishRotation(partsOf(coffer), projectId)).toBe('done');
     expect(await epochs(projectId)).toEqual([active]);
     expect(await keyring.useProject(projectId)).toMatchObject({ active_epoch: active, least_epoch: active });
+  });
+
+  it('asks for another master key while the one in use has encrypted often, and of no other', async () => {
+    const { db } = coffer.installation;
+    const insert = `INSERT INTO wrap_counts (kind, store, key_id, wraps) VALUES ('master-key', 'software', $1, 1 << 30)`;
+    for (const id of ['mk-test', 'mk-replaced']) await db.query({ text: insert, values: [id] });
+    const lines: string[] = [];
+    const log = pino({}, { write: (line: string) => void lines.push(line) });
+    await createRotationJob(
+      { ...partsOf(coffer), log },
+      { kekMaxAgeSeconds: 0 },
+    )(new AbortController().signal);
+    await db.query({ text: 'DELETE FROM wrap_counts' });
+    expect(lines.filter((line) => line.includes('rotate it to another one'))).toEqual([
+      expect.stringContaining('mk-test'),
+    ]);
   });
 
   it('of the system itself leaves users, tokens and roles as they were', async () => {
