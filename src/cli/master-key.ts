@@ -24,7 +24,11 @@ const list: Command = {
   summary: 'List the master keys of the secret stores: which is in use, and how many KEKs are under each.',
   usage: '[--store STORE] [flags]',
   example: 'coffer master-key list',
-  flags: { ...storeFlag, ...outputFlag(listFormats), ...installationFlags },
+  flags: {
+    store: { type: 'string', description: 'One secret store; by default all.', placeholder: 'STORE' },
+    ...outputFlag(listFormats),
+    ...installationFlags,
+  },
   run: async (context) => {
     takeNothing(context, 'list');
     const format = chooseFormat(context, listFormats);
@@ -51,7 +55,7 @@ const list: Command = {
 const add: Command = {
   name: 'master-key add',
   summary:
-    'Make a master key in the keyring file, or in the token of a PKCS#11 store, where it never leaves. It is used once `master-key rotate` says so.',
+    'Make a master key in the keyring file, or in the token of a PKCS#11 store, where it never leaves. It is used once `master-key rotate` says so. Its id is mk- and the day, unless given.',
   usage: '[ID] [--store STORE] [flags]',
   example: 'coffer master-key add mk-2027',
   flags: { ...storeFlag, ...outputFlag(formats), ...installationFlags },

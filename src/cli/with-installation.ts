@@ -14,7 +14,7 @@ export async function withInstallation<T>(
   use: (installation: Installation & { clock: Clock }, config: Config) => Promise<T>,
 ): Promise<T> {
   const { config } = loadSettings(context);
-  if (!(options.allowEmpty && (await isSplit(config)))) requireData(config);
+  if (!(options.allowEmpty && (await isMadeOnPurpose(config)))) requireData(config);
   const { openInstallation } = await import('../installation.ts');
   const say = (line: string): unknown => context.stderr.write(`${line}\n`);
   const installation = await openInstallation(config, {
@@ -50,8 +50,9 @@ export function requireData(config: Config): void {
   );
 }
 
-/** Its keyring was made on purpose, and `npm start` makes no installation of such a one: bootstrap does. */
-async function isSplit({ installationFile }: Config): Promise<boolean> {
+/** A split keyring, or one for a token: `npm start` makes no installation of such a one; bootstrap does. */
+async function isMadeOnPurpose({ installationFile, pkcs11 }: Config): Promise<boolean> {
+  if (pkcs11 !== undefined) return existsSync(installationFile);
   const { findSplitKeyring } = await import('../keyring/split-file.ts');
   return (await findSplitKeyring(installationFile)) !== undefined;
 }

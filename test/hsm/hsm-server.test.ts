@@ -42,6 +42,13 @@ describe('coffer hsm', () => {
     expect(JSON.parse(doctor.stdout).p99_ms).toBeGreaterThan(0);
   });
 
+  it('leads to an installation with a database of its own', async () => {
+    const env = { ...settings, COFFER_STORES: 'hsm=pkcs11' };
+    const [made, again] = [await run('bootstrap', env), await run('bootstrap', env)];
+    expect([made.code, again.code]).toEqual([0, 6]);
+    expect((await run('master-key list -o json', env)).stdout).toContain('"coffer-mk-1"');
+  });
+
   it('never makes a second key of one label', async () => {
     const { code, stderr } = await run('hsm init');
     expect([code, stderr]).toEqual([6, expect.stringContaining("labelled 'coffer-mk-1' already")]);
