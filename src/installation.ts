@@ -161,6 +161,10 @@ async function settleKeyring(from: string, to: string): Promise<void> {
   }
 }
 
+const OF_A_TOKEN =
+  '; or COFFER_PKCS11_MODE is not the mode that its keys were made in, ' +
+  'or it is a backup from before a rotation in strict mode.';
+
 async function requireBootstrapped(
   keyring: Keyring,
   config: Config,
@@ -177,9 +181,7 @@ async function requireBootstrapped(
     throw new CofferError(
       'configuration',
       `The keyring ${config.installationFile} does not open this database: they are not of one installation, or one was altered` +
-        (config.pkcs11 === undefined
-          ? '.'
-          : '; or COFFER_PKCS11_MODE is not the mode that its keys were made in.'),
+        (config.pkcs11 === undefined ? '.' : OF_A_TOKEN),
     );
   });
   if (isBootstrapped || options.isNew || options.allowEmpty) return;
