@@ -4,7 +4,7 @@ import type { Db, Queryable } from '../db/open.ts';
 import { createRevisionMemory } from '../db/revisions.ts';
 import type { KekRow, ProjectRow } from '../db/schema.ts';
 import { type RowKeys, openRow, verifyRow } from '../db/sealed.ts';
-import { CofferError, ProjectGone } from '../errors.ts';
+import { CofferError, ProjectGone, StoreAway } from '../errors.ts';
 import { dekContext, type PayloadKind, payloadContext } from './contexts.ts';
 import { destroyKek, type OpenEpoch, openEpoch } from './epochs.ts';
 import { KeyCache } from './key-cache.ts';
@@ -12,7 +12,7 @@ import { ProjectCache } from './project-cache.ts';
 import { ProjectEpochs } from './project-epochs.ts';
 import { findOrphans, type Orphans } from './orphans.ts';
 import { findKek, findProject, type KeksUnder, listKeks, listMasterKeysOf } from './queries.ts';
-import { checkActiveMasterKey, requireUnretired } from './store-master-keys.ts';
+import { checkActiveMasterKey, isAheadOf, requireUnretired } from './store-master-keys.ts';
 import type { Stores } from './stores.ts';
 import { insertSystemProject } from './system-project.ts';
 import { WrapCounts, type WrapLimits } from './wrap-counts.ts';
@@ -334,10 +334,16 @@ export class Keyring implements RowKeys {
   async #openEpoch(projectId: string, epoch: bigint): Promise<OpenEpoch> {
     const row = await this.#findKek(projectId, epoch);
     // The system's row cannot be asked about the key that opens it.
-    if (row !== undefined && projectId !== SYSTEM_PROJECT) {
-      requireUnretired(await this.system(), this.stores, row);
+    if (row === undefined || projectId === SYSTEM_PROJECT)
+      return await openEpoch(this, row, projectId, epoch);
+    requireUnretired(await this.system(), this.stores, row);
+    try {
+      return await openEpoch(this, row, projectId, epoch);
+    } catch (error) {
+      this.forgetProject(SYSTEM_PROJECT);
+      if (!(await isAheadOf(this.stores, await this.system(), row))) throw error;
+      throw new StoreAway(new CofferError('unavailable', 'The master key in use is not in the store.'));
     }
-    return await openEpoch(this, row, projectId, epoch);
   }
 
   /** A project that was deleted a moment ago has no keys, and is not what it is remembered as. */

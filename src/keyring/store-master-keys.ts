@@ -68,6 +68,17 @@ export function requireUnretired(
   if (keys?.retired.includes(id) === true) throw violated();
 }
 
+/** Whether a KEK is under the master key in use, which this server has not got yet. */
+export async function isAheadOf(
+  stores: Stores,
+  system: Pick<ProjectRow, 'master_keys'>,
+  { store, master_key_id: id }: Pick<KekRow, 'store' | 'master_key_id'>,
+): Promise<boolean> {
+  const backend = stores.find(store);
+  if (backend === undefined || activeMasterKey(system, stores, backend) !== id) return false;
+  return !(await backend.listMasterKeys()).includes(id);
+}
+
 /**
  * Resolves while KEKs can be opened under the master key in use. One that is retired since the system's row
  * was read is not there any more: `readAgain` gives the row as it is now.

@@ -115,6 +115,19 @@ describe('the rotation of a master key', () => {
     behind.keyring.close();
   });
 
+  it('is no integrity violation to a server whose file it has not reached, which cannot serve', async () => {
+    const behind = await folder.open(database.db, await folder.copy());
+    // What it holds open it has for a while yet.
+    await behind.keyring.systemEpoch();
+    const to = await addNext();
+    await rotateMasterKey(node.parts, { store, to }, unwatched);
+    for (const [id, columns] of sealed) {
+      const opening = behind.keyring.open('secret', id, 'owner', columns);
+      await expect(opening).rejects.toMatchObject({ code: 'unavailable' });
+    }
+    behind.keyring.close();
+  });
+
   it('leaves a KEK that does not open where it is, says which, and moves the others', async () => {
     await database.db.query({ text: 'CREATE TABLE kept AS SELECT * FROM keks' });
     await database.db.query({
