@@ -53,9 +53,18 @@ export class ProjectEpochs {
       await begun;
       return;
     }
-    const starting = this.#start(project, store, {}).finally(() => this.#starting.delete(project.id));
+    const starting = this.#startAnew(project, store).finally(() => this.#starting.delete(project.id));
     this.#starting.set(project.id, starting);
     await starting;
+  }
+
+  /** Starts the epoch only while the row is what was read: another may have started one, and be done. */
+  async #startAnew({ id, seal }: ProjectRow, store: string): Promise<void> {
+    this.#options.forgetProject(id);
+    const project = await this.#options.findProject(id);
+    if (project !== undefined && Buffer.compare(project.seal, seal) === 0) {
+      await this.#start(project, store, {});
+    }
   }
 
   /** As `Keyring.ensureProject`. */

@@ -7,6 +7,8 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SYSTEM_PROJECT } from '../../src/db/layouts.ts';
+import type { Lookup } from '../../src/db/lookup.ts';
+import type { Db } from '../../src/db/open.ts';
 import type { Keyring } from '../../src/keyring/keyring.ts';
 import { type TestDatabase, createTestDatabase } from '../db/test-database.ts';
 import { createBootstrappedKeyring, createTestKeyring, insertProject } from './test-keyring.ts';
@@ -55,6 +57,21 @@ async function expectReadable({ projectId, ownerId, ...written }: Written): Prom
   expect(Buffer.from(payload).toString()).toBe(`payload ${ownerId}`);
 }
 
+/** A keyring, and how many KEKs it had its backend make. */
+function countingKeyring(db: Db): { keyring: Keyring; made: () => number } {
+  let made = 0;
+  const counting = createTestKeyring(db, {
+    wrapBackend: (backend) => ({
+      ...backend,
+      createKek: async (...asked) => {
+        made += 1;
+        return await backend.createKek(...asked);
+      },
+    }),
+  });
+  return { keyring: counting, made: () => made };
+}
+
 describe('the first writers of a project', () => {
   it('twenty of them on two keyrings, end with one KEK', async () => {
     const keyrings = [createTestKeyring(database.open()), createTestKeyring(database.open())];
@@ -68,19 +85,43 @@ describe('the first writers of a project', () => {
   });
 
   it('of one process, have one KEK made, and no more that a token would keep', async () => {
-    let made = 0;
-    const counting = createTestKeyring(database.open(), {
-      wrapBackend: (backend) => ({
-        ...backend,
-        createKek: async (...asked) => {
-          made += 1;
-          return await backend.createKek(...asked);
-        },
-      }),
-    });
+    const { keyring: counting, made } = countingKeyring(database.open());
     await Promise.all(Array.from({ length: 50 }, async () => await counting.useProject('crowded')));
-    expect(made).toBe(1);
+    expect(made()).toBe(1);
     expect(await keksOf('crowded')).toBe(1);
+    counting.close();
+  });
+
+  it('have one KEK made when one of them has read the project before it, and gets the answer after', async () => {
+    const db = database.open();
+    let reads = 0;
+    let isMade = false;
+    let answerLate = (): void => {};
+    const committed = new Promise<void>((resolve) => {
+      answerLate = resolve;
+    });
+    const late: Promise<unknown>[] = [];
+    const { keyring: counting, made } = countingKeyring({
+      ...db,
+      lookup: async <R>(lookup: Lookup<R>, key: string) => {
+        const row = await db.lookup(lookup, key);
+        if (key !== 'delayed') return row;
+        reads += 1;
+        if (reads === 1) await committed;
+        else if (!isMade && (await keksOf('delayed')) === 1) {
+          isMade = true;
+          answerLate();
+          await Promise.all(late);
+        }
+        return row;
+      },
+    });
+    await keyring.ensureProject('delayed');
+    late.push(counting.useProject('delayed'));
+    await expect.poll(() => reads).toBe(1);
+    counting.forgetProject('delayed');
+    expect((await counting.useProject('delayed')).active_epoch).toBe(1n);
+    expect(made()).toBe(1);
     counting.close();
   });
 
