@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Orphans } from '../keyring/orphans.ts';
 import { type Command, type CommandContext, UsageError } from './command.ts';
 import { exitCodes } from './exit-codes.ts';
+import { putOnRecord } from './operator-record.ts';
 import { chooseFormat, type Format, formatList, outputFlag } from './output.ts';
 import { confirmByName } from './prompt.ts';
 import { installationFlags } from './setting-flags.ts';
@@ -60,7 +61,10 @@ async function destroyAll(context: CommandContext, found: readonly Orphans[]): P
       `This destroys ${ids.length} keys in the store ${store}. ` +
       'Another installation on the same token, or another copy of this database, loses what it has under them';
     if (!(await confirmByName(context, store, what))) return exitCodes.usage;
-    for (const id of ids) await objects.destroy(id);
+    for (const id of ids) {
+      await objects.destroy(id);
+      await putOnRecord(context, 'keyring:destroy_orphan', `${store}/${id}`);
+    }
     context.stderr.write(`Destroyed ${ids.length} keys in the store ${store}.\n`);
   }
   return exitCodes.done;

@@ -4,6 +4,7 @@ import type { Installation } from '../installation.ts';
 import type { Wanted } from '../rotation/rotate-all.ts';
 import { type Command, type CommandContext, type Flags, stringFlag, UsageError } from './command.ts';
 import { exitCodes } from './exit-codes.ts';
+import { putOnRecord } from './operator-record.ts';
 import { createProgress } from './progress.ts';
 import { installationFlags } from './setting-flags.ts';
 import { parseTime } from './time-flag.ts';
@@ -91,6 +92,7 @@ export async function rotateWanted(
       onProgress: (done, total) => progress.show(done, total),
     });
     progress.end();
+    for (const id of rotated) await putOnRecord(context, 'keyring:rotate_kek', id);
     context.stdout.write(`Rotated the KEKs of ${rotated.length} of ${ids.length} projects.\n`);
     for (const { id, why } of failed) context.stderr.write(`Not rotated: project ${id}: ${why.message}\n`);
     if (stop.signal.aborted) {

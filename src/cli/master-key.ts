@@ -5,6 +5,7 @@ import type { FailedKek } from '../rotation/master-key-rotation.ts';
 import type { RotationParts } from '../rotation/rewrap.ts';
 import { type Command, type CommandContext, type Flags, stringFlag, UsageError } from './command.ts';
 import { exitCodes } from './exit-codes.ts';
+import { putOnRecord } from './operator-record.ts';
 import { chooseFormat, type Format, formatList, formatOne, outputFlag } from './output.ts';
 import { createProgress } from './progress.ts';
 import { confirmByName } from './prompt.ts';
@@ -69,6 +70,7 @@ const add: Command = {
       const { addMasterKey } = await import('../rotation/master-keys.ts');
       const id = given ?? nameMasterKey(parts.clock.now());
       await addMasterKey(await rotationOf(parts), { store, id });
+      await putOnRecord(context, 'keyring:add_master_key', `${store}/${id}`);
       const where = placeOf(config, store);
       context.stdout.write(formatOne({ id, store, where }, format));
       if (kindOf(config, store) === 'software') {
@@ -126,6 +128,7 @@ async function rotateTo(
       },
     );
     progress.end();
+    await putOnRecord(context, 'keyring:rotate_master_key', `${store}/${to}`);
     context.stdout.write(formatOne({ id: to, store, moved, failed: failed.length }, format));
     for (const kek of failed) context.stderr.write(`${describeFailed(kek)}\n`);
     if (!stop.signal.aborted) return failed.length === 0 ? exitCodes.done : exitCodes.internal;
@@ -168,6 +171,7 @@ const retire: Command = {
       const store = storeOf(context, parts);
       const { retireMasterKey } = await import('../rotation/master-key-retirement.ts');
       await retireMasterKey(await rotationOf(parts), { store, id });
+      await putOnRecord(context, 'keyring:retire_master_key', `${store}/${id}`);
       const where = placeOf(config, store);
       context.stdout.write(formatOne({ id, store, where }, format));
       if (kindOf(config, store) === 'software') {

@@ -38,6 +38,16 @@ async function typing(
   return { code, stdout: (await printed[0]) ?? '', stderr: (await printed[1]) ?? '' };
 }
 
+/** The line that the command leaves, as a server's log has it. */
+const auditOf = ({ stderr }: Ended): unknown =>
+  JSON.parse(stderr.split('\n').find((line) => line.includes('"audit"')) ?? '{}').audit;
+const onRecord = {
+  outcome: 'allowed',
+  user: 'operator',
+  account: process.getuid?.(),
+  subject: 'software/mk-next',
+};
+
 const keyring = async (): Promise<string> => await readFile(coffer.env['COFFER_KEYRING_FILE'] ?? '', 'utf8');
 const listed = async (): Promise<unknown> => JSON.parse((await run('master-key list -o json')).stdout);
 
@@ -45,6 +55,7 @@ it('adds a key, moves every KEK to it, and takes the old one out of the file', a
   const where = coffer.env['COFFER_KEYRING_FILE'];
   const added = await run('master-key add mk-next -o json');
   expect(added.code).toBe(0);
+  expect(auditOf(added)).toEqual({ ...onRecord, action: 'keyring:add_master_key' });
   expect(JSON.parse(added.stdout)).toEqual({ id: 'mk-next', store: 'software', where });
   expect((await stat(where ?? '')).mode & 0o777).toBe(0o600);
   expect(await listed()).toEqual([
@@ -62,7 +73,8 @@ it('adds a key, moves every KEK to it, and takes the old one out of the file', a
   expect(JSON.parse(rotated.stdout)).toEqual({ id: 'mk-next', store: 'software', moved: 2, failed: 0 });
   const [first = '', ...others] = rotated.stderr.trim().split('\n');
   expect(JSON.parse(first)).toEqual({ progress: 'moving KEKs', done: 0, total: 2 });
-  expect(JSON.parse(others.at(-1) ?? '')).toEqual({ progress: 'moving KEKs', done: 2, total: 2 });
+  expect(JSON.parse(others.at(-2) ?? '')).toEqual({ progress: 'moving KEKs', done: 2, total: 2 });
+  expect(auditOf(rotated)).toEqual({ ...onRecord, action: 'keyring:rotate_master_key' });
 
   expect(await run('master-key retire mk-test')).toMatchObject({ code: 64 });
   expect(await typing('mk-next\n', 'master-key retire mk-test')).toMatchObject({ code: 2 });
@@ -113,7 +125,11 @@ it('ends with 1 and names the project and epoch of a KEK that does not open', as
   ]);
   await db.query(damage);
   expect((await run('master-key rotate --to mk-last')).code).toBe(0);
-  expect((await run('master-key retire mk-bar --yes')).code).toBe(0);
+  const gone = await run('master-key retire mk-bar --yes');
+  expect([gone.code, auditOf(gone)]).toEqual([
+    0,
+    { ...onRecord, action: 'keyring:retire_master_key', subject: 'software/mk-bar' },
+  ]);
 });
 
 it.each([

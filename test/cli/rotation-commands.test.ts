@@ -20,8 +20,19 @@ it('rotates one project by name, and all of them, and says how far it is', async
   const kept = await fillProject(person, 3);
   const one = await run('kek rotate --project shop --rest 0');
   expect(one).toMatchObject({ code: 0, stdout: 'Rotated the KEKs of 1 of 1 projects.\n' });
-  const lines = one.stderr.trim().split('\n');
-  expect(JSON.parse(lines.at(-1) ?? '')).toMatchObject({ progress: 'moving rows' });
+  const [record, progress] = one.stderr
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+    .toReversed();
+  expect(progress).toMatchObject({ progress: 'moving rows' });
+  expect(record.audit).toEqual({
+    action: 'keyring:rotate_kek',
+    outcome: 'allowed',
+    user: 'operator',
+    account: process.getuid?.(),
+    subject: person.projectId,
+  });
   const all = await run('kek rotate --all --rest 0');
   // The system's own, and that of the shop.
   expect(all).toMatchObject({ code: 0, stdout: 'Rotated the KEKs of 2 of 2 projects.\n' });

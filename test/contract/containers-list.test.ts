@@ -119,7 +119,7 @@ describe('a container', () => {
       id.replaceAll('-', ''),
       `${id}x`,
       '%20',
-      id.replace('-4', '-1'),
+      `${id.slice(0, 14)}1${id.slice(15)}`,
     ]) {
       const reply = await creator.get(`/v1/containers/${bad}`);
       expect([reply.status, reply.json.description]).toEqual([

@@ -134,7 +134,12 @@ describe('the objects of a token in strict mode', { timeout: 120_000 }, () => {
     expect((await run('hsm orphans --settle 0 --destroy')).code).toBe(64);
     expect(await objects.list()).toContain(orphan.object);
     const destroyed = await run('hsm orphans --settle 0 --destroy --yes');
-    expect([destroyed.code, destroyed.stderr]).toEqual([0, 'Destroyed 1 keys in the store hsm.\n']);
+    const [record = '', said] = destroyed.stderr.split('\n');
+    expect([destroyed.code, said]).toEqual([0, 'Destroyed 1 keys in the store hsm.']);
+    expect(JSON.parse(record).audit).toMatchObject({
+      action: 'keyring:destroy_orphan',
+      subject: `hsm/${orphan.object}`,
+    });
     expect(await objects.list()).not.toContain(orphan.object);
     await expectNothingLost();
   });
