@@ -1,7 +1,7 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomBytes, randomInt, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { createServer, type Server as PortServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type DestinationStream, pino } from 'pino';
@@ -188,12 +188,29 @@ function tokenOf({ status, headers, text }: Reply): string {
   return token;
 }
 
+/**
+ * Below the ports that systems give by themselves. The same port of another address is kept until the process
+ * ends: nobody else who starts a server finds it free meanwhile.
+ */
 async function findFreePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
+  for (;;) {
+    const port = randomInt(20_000, 32_000);
+    const kept = await listenAt('127.0.0.2', port);
+    const tried = kept && (await listenAt('127.0.0.1', port));
+    if (tried === undefined) {
+      kept?.close();
+      continue;
+    }
+    tried.close();
+    await once(tried, 'close');
+    return port;
+  }
+}
+
+async function listenAt(host: string, port: number): Promise<PortServer | undefined> {
+  const server = createServer().unref().listen(port, host);
+  return await once(server, 'listening').then(
+    () => server,
+    () => undefined,
+  );
 }
