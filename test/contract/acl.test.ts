@@ -11,9 +11,12 @@ beforeAll(async () => {
 afterAll(async () => await keyManager.stop());
 
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}$/;
-const store = async (client = owner, body: object = {}): Promise<string> =>
-  (await client.post('/v1/secrets', { payload: 'hi', payload_content_type: 'text/plain', ...body })).json
-    .secret_ref;
+const store = async (client = owner, body: object = {}): Promise<string> => {
+  // Lists are in the order of time, which is kept to the millisecond.
+  keyManager.clock.offsetMilliseconds += 1;
+  const secret = { payload: 'hi', payload_content_type: 'text/plain', ...body };
+  return (await client.post('/v1/secrets', secret)).json.secret_ref;
+};
 const patch = async (ref: string, body: unknown): Promise<Reply> =>
   await owner.send('PATCH', `${ref}/acl`, { body });
 const acl = async (ref: string) => (await owner.get(`${ref}/acl`)).json;

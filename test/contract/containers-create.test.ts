@@ -117,7 +117,9 @@ describe('a reference', () => {
     ['with a query', (id: string) => `https://kms.example:9311/v1/secrets/${id}?x`],
     ['with an upper-case id', (id: string) => id.toUpperCase()],
   ])('%s is refused', async (_, write) => {
-    const body = { type: 'generic', secret_refs: [slot('x', write(idOf(one)))] };
+    // Without a letter an id is the same in capitals.
+    const id = [one, two, three].map(idOf).find((each) => /[a-f]/.test(each)) ?? '';
+    const body = { type: 'generic', secret_refs: [slot('x', write(id))] };
     await expectRefusal(body, 400, 'Provided field value is not supported');
   });
 });

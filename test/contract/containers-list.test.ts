@@ -11,6 +11,8 @@ beforeAll(async () => {
   creator = keyManager.as('creator');
   for (const [index, name] of NAMES.entries()) {
     const type = ['generic', 'rsa', 'certificate'][index % 3];
+    // The list is in the order of time, which is kept to the millisecond.
+    keyManager.clock.offsetMilliseconds += 1;
     refs.push((await creator.post('/v1/containers', { name, type })).json.container_ref);
   }
   await keyManager
@@ -112,7 +114,7 @@ describe('a container', () => {
   });
 
   it('is found under a canonical id alone', async () => {
-    const id = refs[0]?.slice(-36) ?? '';
+    const id = refs.map((ref) => ref.slice(-36)).find((one) => /[a-f]/.test(one)) ?? '';
     for (const bad of [
       'x',
       id.toUpperCase(),

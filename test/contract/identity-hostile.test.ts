@@ -118,7 +118,9 @@ it.each([
 });
 
 it('answers nothing past 499 for any path', async () => {
-  const ids = ['%252e', "'", '%F0%9F%98%80', 'x'.repeat(500), '*', '%20', victim.userId.toUpperCase()];
+  // Without a letter an id is the same in capitals.
+  const lettered = [victim, admin].map(({ userId }) => userId).find((id) => /[a-f]/.test(id)) ?? '';
+  const ids = ['%252e', "'", '%F0%9F%98%80', 'x'.repeat(500), '*', '%20', lettered.toUpperCase()];
   const places = ['/users/X', '/projects/X', '/roles/X', '/roles/X/implies/X', '/system/users/X/roles/X'];
   for (const place of [
     ...places,

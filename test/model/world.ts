@@ -30,7 +30,7 @@ export class World {
   readonly coffer: KeyManager['coffer'];
 
   constructor(keyManager: KeyManager) {
-    const run = randomUUID().slice(0, 8);
+    const run = randomUUID();
     this.coffer = keyManager.coffer;
     this.projects = [`${run}-a`, `${run}-b`];
     this.callers = this.projects.flatMap((project) =>
