@@ -54,7 +54,7 @@ export function createOrderRun(
       const outcome = await workOn(work, lease, AbortSignal.any([signal, lost.signal]));
       if (outcome !== undefined) work.countOutcome(lane, outcome);
     } catch (error) {
-      if (error instanceof LostLease) return 'more';
+      if (error instanceof LostLease && !signal.aborted) return 'more';
       await putOff(work, lease, error, signal);
       if (!signal.aborted) work.countOutcome(lane, 'retried');
     } finally {

@@ -78,7 +78,9 @@ it.each(KINDS)(
   async ({ lane, body, whole, full }) => {
     const ends = { nothing: 0, whole: 0 };
     let typicalMs = await timeOf(lane, body);
-    for (let seed = 1; seed <= rounds(full); seed += 1) {
+    const areBoth = (): boolean => Math.min(ends.nothing, ends.whole) > 0;
+    // What comes of a round depends on how fast the machine is just then: a few more where one end was missed.
+    for (let seed = 1; seed <= rounds(full) || (!areBoth() && seed <= 2 * full); seed += 1) {
       const random = seeded(seed);
       await empty(coffer, person.projectId);
       const reference = await submit(person, body);
@@ -95,7 +97,7 @@ it.each(KINDS)(
       ends[left.secrets === 0 ? 'nothing' : 'whole'] += 1;
     }
     console.info(`${lane} orders deleted while they run: ${JSON.stringify(ends)}`);
-    expect(Math.min(ends.nothing, ends.whole)).toBeGreaterThan(0);
+    expect(areBoth(), JSON.stringify(ends)).toBe(true);
     await workOff(coffer, lane);
   },
 );
