@@ -66,7 +66,7 @@ it('works for whoever a request says it comes from, where nobody is authenticate
     const headers = { 'x-project-id': 'anything', 'x-user-id': 'somebody', 'x-roles': 'creator' };
     const { order_ref: order } = (await open.stranger.post('/v1/orders', ORDER, { headers })).json;
     const status = async () => (await open.stranger.get(order, { headers })).json.status;
-    await expect.poll(status, { timeout: 5_000 }).toBe('ACTIVE');
+    await expect.poll(status, { timeout: 20_000 }).toBe('ACTIVE');
   } finally {
     await open.stop();
   }

@@ -17,7 +17,7 @@ export async function finished({ client }: Person, reference: unknown): Promise<
     order = (await client.get(String(reference))).json as Meta;
     return order.status;
   };
-  await expect.poll(status, { timeout: 20_000, interval: 20 }).not.toBe('PENDING');
+  await expect.poll(status, { timeout: 45_000, interval: 20 }).not.toBe('PENDING');
   return order;
 }
 

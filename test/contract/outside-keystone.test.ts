@@ -80,7 +80,8 @@ describe('with an outside Keystone', () => {
     const { client } = makeToken();
     const meta = { algorithm: 'aes', bit_length: 256 };
     const { order_ref: order } = (await client.post('/v1/orders', { type: 'key', meta })).json;
-    await expect.poll(async () => (await client.get(order)).json.status).toBe('ACTIVE');
+    const status = async () => (await client.get(order)).json.status;
+    await expect.poll(status, { timeout: 20_000 }).toBe('ACTIVE');
   });
 
   it('a token without a project is none here', async () => {
@@ -151,9 +152,14 @@ describe('with an outside Keystone', () => {
 
   it('no token outlives its end, cached or not', async () => {
     expect(await listStatus(makeToken({}, -1).client)).toBe(401);
-    const { client } = makeToken({}, 1.2);
+    const { client } = makeToken({}, 600);
     expect(await listStatus(client)).toBe(200);
-    await expect.poll(async () => await listStatus(client), { timeout: 3_000, interval: 100 }).toBe(401);
+    const before = keystone.validations;
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 540_000 });
+    expect(await listStatus(client)).toBe(200);
+    vi.setSystemTime(Date.now() + 60_000);
+    expect(await listStatus(client)).toBe(401);
+    expect(keystone.validations).toBe(before);
   });
 
   it('its own token that ended is replaced, once for all who wait', async () => {
@@ -212,8 +218,13 @@ describe('a Keystone that is broken', () => {
   it('that hangs up, or does not answer, is 503, and no more than a hundred wait for it', async () => {
     keystone.answer = (request) => request.socket.destroy();
     expect(await listStatus(makeToken().client)).toBe(503);
-    keystone.answer = () => {};
-    const started = performance.now();
+    // Nobody has waited in vain yet, so that nobody's place is free again.
+    const [started, early] = [performance.now(), 3_000];
+    const before = keystone.validations;
+    let asked = 0;
+    keystone.answer = () => {
+      if (performance.now() - started < early) asked += 1;
+    };
     const replies = await Promise.all(
       Array.from({ length: 130 }, async () => {
         const headers = { 'x-auth-token': makeToken().token };
@@ -221,22 +232,26 @@ describe('a Keystone that is broken', () => {
       }),
     );
     expect(new Set(replies)).toEqual(new Set([503]));
-    expect(performance.now() - started).toBeLessThan(9_000);
-  }, 15_000);
+    expect(keystone.validations).toBeGreaterThan(before);
+    expect(asked).toBeLessThanOrEqual(100);
+    expect(performance.now() - started).toBeLessThan(30_000);
+  });
 
   it('that takes the password no more is asked for a token every two seconds at most', async () => {
     keystone.own.clear();
     keystone.password = 'changed';
     await new Promise((resolve) => setTimeout(resolve, 2_100));
     const before = keystone.logins;
+    const started = performance.now();
     for (let index = 0; index < 20; index += 1) expect(await listStatus(makeToken().client)).toBe(503);
-    expect(keystone.logins - before).toBeLessThanOrEqual(2);
+    expect(keystone.logins - before).toBeGreaterThan(0);
+    expect(keystone.logins - before).toBeLessThanOrEqual(1 + (performance.now() - started) / 2_000);
     // The operator writes the new one into the file; the server is not restarted.
     writeFileSync(join(folder, 'password'), 'changed');
     await expect
-      .poll(async () => await listStatus(makeToken().client), { timeout: 6_000, interval: 500 })
+      .poll(async () => await listStatus(makeToken().client), { timeout: 20_000, interval: 500 })
       .toBe(200);
-  }, 15_000);
+  });
 
   it('leaves no password and no token in the log', () => {
     const log = lines.join('');
@@ -260,7 +275,7 @@ describe('a project', () => {
     const row = (await keyring.findProject('project-3'))!;
     expect(row.origin).toBe('external');
     await updateRow(db, keyring, 'projects', row, { enabled: false });
-    await expect.poll(async () => await listStatus(own), { timeout: 6_000 }).toBe(401);
+    await expect.poll(async () => await listStatus(own), { timeout: 8_000 }).toBe(401);
     expect(await listStatus(makeToken({ project: { id: 'project-3' } }).client)).toBe(401);
   });
 });

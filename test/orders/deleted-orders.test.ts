@@ -79,7 +79,7 @@ it.each(KINDS)(
     const ends = { nothing: 0, whole: 0 };
     let typicalMs = await timeOf(lane, body);
     const areBoth = (): boolean => Math.min(ends.nothing, ends.whole) > 0;
-    // What comes of a round depends on how fast the machine is just then: a few more where one end was missed.
+    // What comes of a round depends on the speed of the machine: a few more where one end was missed.
     for (let seed = 1; seed <= rounds(full) || (!areBoth() && seed <= 2 * full); seed += 1) {
       const random = seeded(seed);
       await empty(coffer, person.projectId);
