@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { asCofferError } from '../../src/db/failures.ts';
@@ -87,13 +86,15 @@ describe('a statement that fails', () => {
 
 describe('a database that is not able to answer', () => {
   it('past the statement’s time is unavailable', async () => {
-    const hurried = database.open({ statementTimeoutMs: 200 });
-    expect(await failureOf(hurried.query({ text: 'SELECT pg_sleep(5)' }))).toMatchObject(unavailable);
+    const hurried = database.open({ statementTimeoutMs: 1_000 });
+    expect(await failureOf(hurried.query({ text: 'SELECT pg_sleep(60)' }))).toMatchObject(unavailable);
     expect((await hurried.query({ text: 'SELECT 1 AS one' })).rows).toEqual([{ one: 1 }]);
   });
 
   it('because of a lock is unavailable', async () => {
-    const hurried = database.open({ statementTimeoutMs: 400 });
+    const hurried = database.open({ statementTimeoutMs: 2_000 });
+    // Later the statement's own time could be over before the one for the lock.
+    await hurried.query({ text: 'SELECT * FROM things' });
     await db.transaction(async (tx) => {
       await tx.query({ text: 'LOCK TABLE things IN ACCESS EXCLUSIVE MODE' });
       const error = await failureOf(hurried.query({ text: 'SELECT * FROM things' }));
@@ -105,10 +106,17 @@ describe('a database that is not able to answer', () => {
   it('because of a deadlock is unavailable', async () => {
     const other = database.open();
     await db.query({ text: `INSERT INTO things (id, kept) VALUES ('one', 'x'), ('two', 'x')` });
+    let holding = 0;
+    let letBothGo = (): void => {};
+    const bothHold = new Promise<void>((resolve) => {
+      letBothGo = resolve;
+    });
     const change = async (pool: Db, first: string, second: string): Promise<unknown> =>
       await pool.transaction(async (tx) => {
         await tx.query({ text: 'UPDATE things SET number = 1 WHERE id = $1', values: [first] });
-        await sleep(200);
+        holding += 1;
+        if (holding === 2) letBothGo();
+        await bothHold;
         await tx.query({ text: 'UPDATE things SET number = 1 WHERE id = $1', values: [second] });
       });
     const results = await Promise.allSettled([change(db, 'one', 'two'), change(other, 'two', 'one')]);
@@ -147,16 +155,18 @@ describe('a database that is not able to answer', () => {
 
 describe('a connection that is killed', () => {
   const kill = async (pid: unknown): Promise<void> => {
-    await db.query({ text: 'SELECT pg_terminate_backend($1)', values: [pid] });
-    await sleep(50);
+    await db.query({ text: 'SELECT pg_terminate_backend($1, 5000)', values: [pid] });
   };
   const BACKEND = { text: 'SELECT pg_backend_pid() AS pid' };
+  const stateOf = async (pid: unknown): Promise<unknown> =>
+    (await db.query({ text: 'SELECT state FROM pg_stat_activity WHERE pid = $1', values: [pid] })).rows[0]
+      ?.state;
 
   it('during a statement makes that one unavailable and no other', async () => {
     const victim = database.open({ connectionsMax: 1 });
     const { rows } = await victim.query(BACKEND);
-    const waiting = failureOf(victim.query({ text: 'SELECT pg_sleep(30)' }));
-    await sleep(50);
+    const waiting = failureOf(victim.query({ text: 'SELECT pg_sleep(60)' }));
+    await expect.poll(async () => await stateOf(rows[0]?.pid)).toBe('active');
     await kill(rows[0]?.pid);
     expect(await waiting).toMatchObject(unavailable);
     expect((await victim.query({ text: 'SELECT 1 AS one' })).rows).toEqual([{ one: 1 }]);
@@ -171,7 +181,7 @@ describe('a connection that is killed', () => {
       await tx.query({ text: 'SELECT 1' });
     });
     expect(await failureOf(broken)).toMatchObject(unavailable);
-    expect(seen.length).toBeGreaterThan(0);
+    await expect.poll(() => seen.length).toBeGreaterThan(0);
     expect((await victim.query({ text: 'SELECT 1 AS one' })).rows).toEqual([{ one: 1 }]);
   });
 
@@ -179,15 +189,15 @@ describe('a connection that is killed', () => {
     const seen: Error[] = [];
     const victim = database.open({ connectionsMax: 1, onConnectionError: (error) => seen.push(error) });
     await kill((await victim.query(BACKEND)).rows[0]?.pid);
-    expect(seen.length).toBeGreaterThan(0);
+    await expect.poll(() => seen.length).toBeGreaterThan(0);
     expect((await victim.query({ text: 'SELECT 1 AS one' })).rows).toEqual([{ one: 1 }]);
   });
 
   it('by its own idleness in a transaction is unavailable', async () => {
-    const hurried = database.open({ connectionsMax: 1, statementTimeoutMs: 200 });
+    const hurried = database.open({ connectionsMax: 1, statementTimeoutMs: 1_000 });
     const idle = hurried.transaction(async (tx) => {
-      await tx.query({ text: 'SELECT 1' });
-      await sleep(500);
+      const { rows } = await tx.query(BACKEND);
+      await expect.poll(async () => await stateOf(rows[0]?.pid)).toBeUndefined();
       await tx.query({ text: 'SELECT 1' });
     });
     expect(await failureOf(idle)).toMatchObject(unavailable);

@@ -2,7 +2,7 @@ import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { CofferError } from '../../src/errors.ts';
 import type { Job } from '../../src/worker/job.ts';
-import { createWorker, type Worker } from '../../src/worker/worker.ts';
+import { createWorker, wakeNodes, type Worker } from '../../src/worker/worker.ts';
 import { createTestDatabase, type TestDatabase } from '../db/test-database.ts';
 
 let database: TestDatabase;
@@ -39,6 +39,22 @@ function job(name: string, run: Job['run'], everyMs = HOUR): Job {
   return { name, everyMs, run };
 }
 
+/** Until the worker hears messages, which begins with a wake of every job. */
+async function startHearing(worker: Worker, jobs: readonly Job[]): Promise<void> {
+  let runs = 0;
+  const hearing = async (): Promise<'done'> => {
+    runs += 1;
+    return 'done';
+  };
+  worker.start([...jobs, job('hearing', hearing)]);
+  // One run is that of the start: it comes by itself in a second, or with the wake.
+  const countWoken = async (): Promise<number> => {
+    await wakeNodes(database.db, 'hearing');
+    return runs;
+  };
+  await expect.poll(countWoken).toBeGreaterThan(1);
+}
+
 it('runs a job again at once as long as there is more, and then rests', async () => {
   const { worker, counted } = observe();
   let left = 5;
@@ -53,9 +69,11 @@ it('runs a job again at once as long as there is more, and then rests', async ()
 it('runs a job that is woken, also when it is woken while it runs', async () => {
   const { worker } = observe();
   let runs = 0;
+  let isHeard = false;
   let release = (): void => {};
-  worker.start([
+  await startHearing(worker, [
     job('sleeper', async () => {
+      if (!isHeard) return 'done';
       runs += 1;
       await new Promise<void>((resolve) => {
         release = resolve;
@@ -63,6 +81,7 @@ it('runs a job that is woken, also when it is woken while it runs', async () => 
       return 'done';
     }),
   ]);
+  isHeard = true;
   worker.wake('sleeper');
   await expect.poll(() => runs).toBe(1);
   worker.wake('sleeper');
@@ -77,20 +96,16 @@ it('wakes the jobs of another process from one that runs none', async () => {
   const { worker: here } = observe();
   const { worker: elsewhere } = observe();
   let runs = 0;
-  elsewhere.start([
+  await startHearing(elsewhere, [
     job('remote', async () => {
       runs += 1;
       return 'done';
     }),
   ]);
-  await expect.poll(() => runs, { timeout: 5_000 }).toBeGreaterThan(0);
-  await new Promise((resolve) => setTimeout(resolve, 200));
   const before = runs;
-  const asked = performance.now();
   here.wake('remote');
   here.wake('unknown');
   await expect.poll(() => runs, { interval: 5 }).toBe(before + 1);
-  expect(performance.now() - asked).toBeLessThan(1_000);
 });
 
 it('tries a failed job again, says so in log and metrics, and holds no other job up', async () => {
