@@ -7,8 +7,9 @@ export default defineConfig({
     globalSetup: ['test/harness/postgres-setup.ts'],
     pool: 'forks',
     maxWorkers: 2,
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    // A start of a server, which some tests make ten times, is seconds on a busy machine.
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
     // What must come, and says itself how soon where that is a promise: a busy machine takes more than a second.
     expect: { poll: { timeout: 15_000 } },
     allowOnly: false,

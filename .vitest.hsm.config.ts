@@ -5,8 +5,8 @@ export default defineConfig({
   test: {
     include: ['test/hsm/**/*.test.ts'],
     globalSetup: ['test/harness/postgres-setup.ts'],
-    testTimeout: 60_000,
-    hookTimeout: 120_000,
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
     expect: { poll: { timeout: 15_000 } },
   },
 });

@@ -52,7 +52,8 @@ describe('stripText', () => {
   it('takes linear time for white space inside', () => {
     const started = performance.now();
     stripText(`a${' '.repeat(1_000_000)}b`);
-    expect(performance.now() - started).toBeLessThan(500);
+    // A second look at each blank would take many minutes.
+    expect(performance.now() - started).toBeLessThan(10_000);
   });
 });
 

@@ -22,7 +22,10 @@ let columns: PayloadColumns;
 let others: PayloadColumns;
 beforeAll(async () => {
   database = await createTestDatabase();
-  keyring = await createBootstrappedKeyring(database.db);
+  // Each KEK has a time of its own: that of another is a change.
+  let made = Date.now();
+  const date = (): Date => new Date((made += 1_000));
+  keyring = await createBootstrappedKeyring(database.db, { date });
   columns = await keyring.seal('secret', await keyring.useProject('p'), 'owner', Buffer.from('payload'));
   others = await keyring.seal('secret', await keyring.useProject('q'), 'owner', Buffer.from('other'));
   await database.db.query({ text: 'CREATE TABLE kept AS SELECT * FROM keks' });

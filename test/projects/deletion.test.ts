@@ -101,7 +101,6 @@ describe('a project that is deleted', () => {
 describe('the deletion of a project', () => {
   it.each(FAULTS)(
     'is taken up again by the next run, whichever call to the database was %s',
-    { timeout: 60_000 },
     async (fault) => {
       const calls = failCallsOf(one.installation.db.pool);
       const run = deletionJob(one);

@@ -97,7 +97,6 @@ describe('the shredding of a project', () => {
 
   it.each(FAULTS)(
     'is completed by the second, whichever call to the database was %s; no row goes before the keys',
-    { timeout: 60_000 },
     async (fault) => {
       const calls = failCallsOf(coffer.installation.db.pool);
       let n = 1;

@@ -7,7 +7,8 @@ export interface Answer {
   json: ReturnType<typeof JSON.parse>;
 }
 
-const PATIENCE_MS = 15_000;
+/** More than the twelve seconds after which a silent database is given up. */
+const PATIENCE_MS = 30_000;
 
 /** A request that ends: with an answer, a broken connection, or as too slow. */
 export async function ask(url: string, init: RequestInit & { token?: string } = {}): Promise<Answer> {
@@ -16,6 +17,14 @@ export async function ask(url: string, init: RequestInit & { token?: string } = 
   const response = await fetch(url, { ...rest, headers, signal: AbortSignal.timeout(PATIENCE_MS) });
   const text = await response.text();
   return { status: response.status, headers: response.headers, text, json: parse(text) };
+}
+
+/** Whether anybody takes connections there. */
+export async function isServing({ url }: { url: string }): Promise<boolean> {
+  return await ask(`${url}/health/live`).then(
+    () => true,
+    () => false,
+  );
 }
 
 export function asJson(body: unknown): RequestInit {

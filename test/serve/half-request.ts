@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 
-/** A request whose body comes in two parts: in flight for as long as one likes. */
+/** A request whose body is waited for: in flight for as long as one likes. */
 export interface HalfRequest {
   /** Sends the rest, and resolves to all that was answered until the connection closed. */
   finish(): Promise<string>;
@@ -16,8 +16,13 @@ export async function beginStore(port: number, token: string, payload: string): 
     `X-Auth-Token: ${token}`,
     'Content-Type: application/json',
     `Content-Length: ${body.length}`,
+    'Expect: 100-continue',
   ];
-  socket.write(`${head.join('\r\n')}\r\n\r\n${body.slice(0, 10)}`);
+  socket.write(`${head.join('\r\n')}\r\n\r\n`);
+  // Said when the server works on it: before that it would not be in flight.
+  const [going] = (await once(socket, 'data')) as [Buffer];
+  if (!going.toString().startsWith('HTTP/1.1 100 ')) throw new Error(`refused: ${going.toString()}`);
+  socket.write(body.slice(0, 10));
   return { finish: async () => await exchange(socket, body.slice(10)) };
 }
 

@@ -30,10 +30,11 @@ afterAll(async () => await built.remove());
 
 const coffer = async (line: string) => await folder.run(line.split(' '));
 
-/** What the log says of keyrings, in order. */
+/** What the log says of keyrings, in order; its last line may not be whole yet. */
 const said = (process: ServerProcess): { level: number; msg: string }[] =>
   process.stdout
     .split('\n')
+    .slice(0, -1)
     .filter((line) => line.includes(' keyring '))
     .map((line) => JSON.parse(line));
 

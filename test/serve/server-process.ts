@@ -14,7 +14,7 @@ export interface Ended {
   stderr: string;
 }
 
-const READY_MS_MAX = 30_000;
+const READY_MS_MAX = 60_000;
 const ENDED_MS_MAX = 30_000;
 
 /** A process of the built command, with nothing of this environment but what finds programs. */

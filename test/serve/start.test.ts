@@ -39,7 +39,8 @@ it('starts quickly on what is there, and says nothing of a new keyring', async (
   const server = folder.serve();
   const milliseconds = await server.ready();
   console.info(`second start: ${milliseconds.toFixed(0)} ms`);
-  expect(milliseconds).toBeLessThan(5_000);
+  // Nothing is waited for: a lock, or a recovery, would be for longer.
+  expect(milliseconds).toBeLessThan(15_000);
   expect(server.stderr).not.toContain('loses every secret');
   await logInByOpenrc(folder.openrc);
   expect((await ask(`${folder.url}/health/ready`)).status).toBe(200);
@@ -51,7 +52,8 @@ it('refuses a second server on the same data at once, and names the one that run
   await first.ready();
   const begun = performance.now();
   const second = await folder.serve({ COFFER_LISTEN: '127.0.0.1:1' }).end();
-  expect(performance.now() - begun).toBeLessThan(5_000);
+  // A command would wait for half a minute.
+  expect(performance.now() - begun).toBeLessThan(15_000);
   expect(second.code).toBe(78);
   expect(second.stderr).toContain(`pid ${first.pid}`);
   expect((await ask(`${folder.url}/health/ready`)).status).toBe(200);
