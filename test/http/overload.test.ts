@@ -47,11 +47,8 @@ it('keeps count of requests whose clients went away until their work is done', a
   const held = gate();
   edge = await startEdge({ limits: { inFlightMax: 3 } }, held.guard);
   const request = 'GET /v1/slow HTTP/1.1\r\nHost: x\r\nX-Auth-Token: good\r\n\r\n';
-  const left = Array.from({ length: 3 }, () =>
-    connect(edge.port, '127.0.0.1', function () {
-      this.write(request);
-    }),
-  );
+  const left = Array.from({ length: 3 }, () => connect(edge.port, '127.0.0.1'));
+  for (const socket of left) socket.write(request);
   await expect.poll(held.came).toBe(3);
   await Promise.all(left.map(async (socket) => await once(socket.destroy(), 'close')));
   expect((await ask('/v1/secrets')).status).toBe(503);
