@@ -161,5 +161,18 @@ function readFiles(root: string): [string, Buffer][] {
   return readdirSync(root, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name))
-    .map((path) => [path, readFileSync(path)]);
+    .flatMap((path): [string, Buffer][] => {
+      const content = readUnlessGone(path);
+      return content === undefined ? [] : [[path, content]];
+    });
+}
+
+/** PostgreSQL removes and renames files while it runs. */
+function readUnlessGone(path: string): Buffer | undefined {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
 }

@@ -1,8 +1,9 @@
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Person, type StartedCoffer, startCoffer } from '../harness/start-coffer.ts';
+import { within } from '../harness/within.ts';
 import { type Ended, runCoffer } from './run-coffer.ts';
 
 let coffer: StartedCoffer;
@@ -33,7 +34,7 @@ const statusOf = async (token: string): Promise<number> =>
   (await coffer.stranger.get('/v1/secrets', { headers: { 'x-auth-token': token.trim() } })).status;
 
 const expectEnded = async (token: string): Promise<void> =>
-  await vi.waitFor(async () => expect(await statusOf(token)).toBe(401), 5_000);
+  await within(5_000, async () => expect(await statusOf(token)).toBe(401));
 
 /** The line of a revocation, as a server's log has it. */
 const auditOf = ({ stderr }: Ended): unknown => JSON.parse(stderr).audit;

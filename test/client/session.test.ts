@@ -1,5 +1,5 @@
 import { inspect } from 'node:util';
-import { afterEach, expect, it } from 'vitest';
+import { afterEach, expect, it, vi } from 'vitest';
 import {
   Coffer,
   CofferError,
@@ -12,10 +12,17 @@ import { clientOf, PASSWORD, type Script, scriptedServers } from './scripted-ser
 const id = '3b6c1a52-7d5e-4f0a-9c1b-2a3d4e5f6071';
 const { start, closeAll } = scriptedServers();
 
-afterEach(closeAll);
+afterEach(async () => {
+  vi.useRealTimers();
+  await closeAll();
+});
 
 const bytes: Script = (_seen, reply) => void reply.raw.end('value');
-const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+/** Stops the clock that lives of tokens are measured by; it gives a function that puts it forward. */
+function stopClock(): (ms: number) => void {
+  vi.useFakeTimers({ toFake: ['Date'] });
+  return (ms) => void vi.setSystemTime(Date.now() + ms);
+}
 
 it('logs in once for fifty first calls in parallel', async () => {
   const server = await start(bytes, (_seen, reply) => void setTimeout(() => reply.token('tok', 60), 30));
@@ -38,38 +45,50 @@ it('one caller that aborts does not end the login that others wait for', async (
 });
 
 it('renews in the background from 80 % of a life, while the old token still serves', async () => {
-  const server = await start(bytes, (_seen, reply, count) =>
-    count === 0 ? reply.token('one', 3) : void setTimeout(() => reply.token('two', 60), 60),
-  );
+  const passTime = stopClock();
+  let renew: (() => void) | undefined;
+  const server = await start(bytes, (_seen, reply, count) => {
+    if (count === 0) reply.token('one', 3);
+    else renew = () => reply.token('two', 60);
+  });
   const client = clientOf(server.url);
   await client.secrets.payload(id);
-  await sleep(2500);
+  passTime(2_300);
+  await client.secrets.payload(id);
+  expect(server.logins()).toHaveLength(1);
+  passTime(200);
   await Promise.all(Array.from({ length: 10 }, () => client.secrets.payload(id)));
   expect(server.calls().every((call) => call.token === 'one')).toBe(true);
-  await sleep(250);
-  await client.secrets.payload(id);
-  expect(server.calls().at(-1)?.token).toBe('two');
+  await vi.waitFor(() => expect(renew).toBeDefined(), 10_000);
+  renew?.();
+  await vi.waitFor(async () => {
+    await client.secrets.payload(id);
+    expect(server.calls().at(-1)?.token).toBe('two');
+  }, 10_000);
   expect(server.logins()).toHaveLength(2);
 });
 
 it('keeps serving with the old token when the renewal fails, and does not crash', async () => {
+  const passTime = stopClock();
   const server = await start(bytes, (_seen, reply, count) =>
     count === 0 ? reply.token('one', 3) : reply.json(500, {}),
   );
   const client = clientOf(server.url);
   await client.secrets.payload(id);
-  await sleep(2500);
+  passTime(2_500);
+  await client.secrets.payload(id);
+  await vi.waitFor(() => expect(server.logins()).toHaveLength(2), 10_000);
   for (let call = 0; call < 5; call += 1) await client.secrets.payload(id);
+  expect(server.calls().every((call) => call.token === 'one')).toBe(true);
   expect(server.logins()).toHaveLength(2);
 });
 
 it('waits for a new token once the old one has ended', async () => {
-  const server = await start(bytes, (_seen, reply, count) =>
-    reply.token(`t${count}`, count === 0 ? 0.05 : 60),
-  );
+  const passTime = stopClock();
+  const server = await start(bytes, (_seen, reply, count) => reply.token(`t${count}`, count === 0 ? 3 : 60));
   const client = clientOf(server.url);
   await client.secrets.payload(id);
-  await sleep(80);
+  passTime(3_000);
   await client.secrets.payload(id);
   expect(server.calls().map((call) => call.token)).toEqual(['t0', 't1']);
 });

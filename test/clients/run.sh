@@ -48,12 +48,12 @@ node dist/coffer.js serve >"$place/server.log" 2>&1 &
 server=$!
 
 isReady() { node -e "fetch('$base/health/ready').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"; }
-for _ in $(seq 100); do
+for _ in $(seq 300); do
   if isReady; then break; fi
   kill -0 "$server" 2>/dev/null || { echo 'the server ended before it was ready' >&2; exit 1; }
   sleep 0.2
 done
-isReady || { echo 'the server is not ready after 20 seconds' >&2; exit 1; }
+isReady || { echo 'the server is not ready after a minute' >&2; exit 1; }
 
 npx coffer project create demo
 echo demo | npx coffer user create demo --project demo --role creator --role member --role admin

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Client, type Reply, rawClient } from '../contract/raw-http.ts';
 import { type Person, type StartedCoffer, startCoffer } from '../harness/start-coffer.ts';
+import { within } from '../harness/within.ts';
 
 const V3 = '/identity/v3';
 let coffer: StartedCoffer;
@@ -111,7 +112,9 @@ describe('two administrators who are the only ones', () => {
     const replies = await Promise.all([remove(one, two), remove(two, one)]);
     const won = replies.filter(({ status }) => status < 300);
     expect(won).toHaveLength(1);
-    expectRefused(replies.find(({ status }) => status >= 300) as Reply);
+    // Who comes so late that the other is through already has no token any more.
+    const lost = replies.find(({ status }) => status >= 300) as Reply;
+    if (lost.status !== 401) expectRefused(lost);
     await restore(replies[0].status < 300 ? one : two);
   });
 
@@ -131,7 +134,7 @@ describe('two administrators who are the only ones', () => {
     const project = (await client.get(`${V3}/projects?name=admin`)).json.projects[0].id as string;
     const grant = `${V3}/projects/${project}/users/${rootId}/roles/${adminRole}`;
     expect((await client.put(grant)).status).toBe(204);
-    await expect.poll(async () => (await root.get(`${V3}/users`)).status, { timeout: 5_900 }).toBe(200);
+    await within(5_900, async () => expect((await root.get(`${V3}/users`)).status).toBe(200));
     expect((await root.delete(`${V3}/users/${userId}`)).status).toBe(204);
     for (const number of [1, 2]) {
       const found = (await root.get(`${V3}/projects?name=pair-${number}`)).json.projects as { id: string }[];

@@ -7,6 +7,7 @@ import { endTokensOfProject, endTokensOfUser } from '../../src/identity/end-toke
 import { openRevocations } from '../../src/identity/revocations.ts';
 import { digestAssignments, readUser } from '../../src/identity/rights.ts';
 import { type Person, type StartedCoffer, startCoffer } from '../harness/start-coffer.ts';
+import { within } from '../harness/within.ts';
 
 let one: StartedCoffer;
 let two: StartedCoffer;
@@ -42,11 +43,7 @@ const askOn = async (server: StartedCoffer, token: string): Promise<number> =>
 async function expectEverywhere(status: number, { token }: Person): Promise<void> {
   const statuses = async () =>
     await Promise.all([one, two].map(async (server) => await askOn(server, token)));
-  // `expect.poll` knows its test by a global, which side by side does not hold
-  await vi.waitFor(async () => expect(await statuses()).toEqual([status, status]), {
-    timeout: 5_900,
-    interval: 100,
-  });
+  await within(5_900, async () => expect(await statuses()).toEqual([status, status]));
 }
 
 async function makeCreator(project = 'demo'): Promise<Person> {
@@ -129,7 +126,7 @@ it('gives a role on every server within 5 s', async () => {
   expect([await store(one), await store(two)]).toEqual([403, 403]);
   const role = await getRole(parts(), 'creator');
   await assignRole(parts(), { id: person.userId }, { id: person.projectId }, role);
-  await expect.poll(async () => await store(two), { timeout: 5_500 }).toBe(201);
+  await within(5_500, async () => expect(await store(two)).toBe(201));
 });
 
 it('scopes to the default project without being told, and to none when that gives no rights', async () => {

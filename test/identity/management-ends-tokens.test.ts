@@ -1,5 +1,6 @@
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Person, type StartedCoffer, startCoffer } from '../harness/start-coffer.ts';
+import { within } from '../harness/within.ts';
 
 const V3 = '/identity/v3';
 let one: StartedCoffer;
@@ -19,9 +20,8 @@ afterAll(async () => {
 async function expectEverywhere(status: number, { token }: Person): Promise<void> {
   const headers = { 'x-auth-token': token };
   const ask = async (server: StartedCoffer) => (await server.stranger.get('/v1', { headers })).status;
-  await vi.waitFor(async () => expect(await Promise.all([ask(one), ask(two)])).toEqual([status, status]), {
-    timeout: 5_900,
-    interval: 50,
+  await within(5_900, async () => {
+    expect(await Promise.all([ask(one), ask(two)])).toEqual([status, status]);
   });
 }
 

@@ -4,6 +4,7 @@ import { openRow } from '../../src/db/sealed.ts';
 import { listGenuineKeys, rotateSigningKey } from '../../src/identity/signing-key-rotation.ts';
 import { openSigningKeys } from '../../src/identity/signing-keys.ts';
 import { type Person, type StartedCoffer, startCoffer } from '../harness/start-coffer.ts';
+import { within } from '../harness/within.ts';
 
 const TOKENS = '/identity/v3/auth/tokens';
 const DAY_MS = 24 * 60 * 60_000;
@@ -105,7 +106,7 @@ describe('a rotation', () => {
       number,
     ];
     const ids: string[] = [];
-    for (let turn = 0; Date.now() < retired - 500; turn += 1) {
+    const work = async (turn: number): Promise<void> => {
       const fresh = await rescope([one, two][turn % 2] ?? one, old);
       ids.push(keyOf(fresh));
       // On the other server at once: it must know the key already.
@@ -114,10 +115,16 @@ describe('a rotation', () => {
       if (Date.now() > used - 500) {
         for (const server of [one, two]) expect(await publishedBy(server)).toContain(made?.id);
       }
+    };
+    for (let turn = 0; Date.now() < retired - 500; turn += 1) {
+      await work(turn).catch((error: unknown) => {
+        // What a slow machine begins in time may come to its end too late.
+        if (Date.now() < retired) throw error;
+      });
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
     expect([...new Set(ids)]).toEqual([keyOf(old), made?.id]);
-    await vi.waitFor(async () => expect(await statusesOf(old)).toEqual([401, 401]), 5_500);
+    await within(5_500, async () => expect(await statusesOf(old)).toEqual([401, 401]));
     for (const server of [one, two]) expect(await publishedBy(server)).toEqual([made?.id]);
     const { name, password } = person;
     person = { ...person, token: await one.logIn(name, password, 'demo') };
@@ -132,9 +139,9 @@ describe('a rotation', () => {
       values: [keyOf(old)],
     });
     const made = await rotateSigningKey(parts(), { atOnce: true });
+    await within(5_000, async () => expect(await statusesOf(old)).toEqual([401, 401]));
     const fresh = await two.logIn(person.name, person.password, 'demo');
-    await vi.waitFor(async () => expect(await statusesOf(old)).toEqual([401, 401]), 5_000);
-    await vi.waitFor(async () => expect(await statusesOf(fresh)).toEqual([200, 200]), 5_000);
+    expect(await statusesOf(fresh)).toEqual([200, 200]);
     const anew = await one.logIn(person.name, person.password, 'demo');
     expect([keyOf(anew), await statusesOf(anew)]).toEqual([made?.id, [200, 200]]);
     const [row] = rows;

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Jwt } from '../../src/identity/jwt.ts';
 import { createTokens, type SigningKey, type Tokens } from '../../src/identity/tokens.ts';
+import { cpuTime } from '../harness/cpu-time.ts';
 import { rounds } from '../harness/rounds.ts';
 import { encode, forge, headerOf, ISSUER, makeKey, NOW, SECONDS, wholeClaims } from './signing.ts';
 
@@ -273,10 +274,10 @@ describe('of tokens that others make', () => {
 
   it('refuses more than 4 KiB without looking further, and at once', () => {
     isRefused(forge(key, headerOf(key), { ...wholeClaims(), sub: 'x'.repeat(4_096) }));
-    const started = performance.now();
+    const started = cpuTime();
     isRefused('A'.repeat(50_000_000));
     isRefused(`${'A'.repeat(1_000)}.${'A'.repeat(3_000)}`);
-    expect(performance.now() - started).toBeLessThan(500);
+    expect(cpuTime() - started).toBeLessThan(500);
   });
 
   it('never fails otherwise than by refusing', () => {

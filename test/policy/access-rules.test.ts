@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { allowsRequest } from '../../src/policy/access-rules.ts';
+import { cpuTime } from '../harness/cpu-time.ts';
 import { rounds } from '../harness/rounds.ts';
 
 const service = 'key-manager';
@@ -123,9 +124,9 @@ describe('rules', () => {
 
   it('of many wildcards cost little against any path', () => {
     const pattern = `/${'**a*'.repeat(55)}b`;
-    const started = performance.now();
+    const started = cpuTime();
     expect(allows(pattern, `/${'a'.repeat(4_000)}`)).toBe(false);
-    expect(performance.now() - started).toBeLessThan(2_000);
+    expect(cpuTime() - started).toBeLessThan(2_000);
   });
 
   const part = fc.constantFrom('a', 'b', 'ab', '*', '{x}', '**', 'a*', '.', '+');

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { deleteRow, openRow, updateRow } from '../../../src/db/sealed.ts';
 import type { ApplicationCredentialRow } from '../../../src/db/schema.ts';
 import { getRole } from '../../../src/identity/administration.ts';
@@ -12,6 +12,7 @@ import {
   makeCredential,
 } from '../../contract/applications.ts';
 import { type Person, type StartedCoffer, startCoffer } from '../../harness/start-coffer.ts';
+import { within } from '../../harness/within.ts';
 
 let one: StartedCoffer;
 let two: StartedCoffer;
@@ -58,10 +59,7 @@ const ask = async (server: StartedCoffer, token: string): Promise<number> =>
 /** Without a NOTIFY, which only makes it sooner. */
 async function expectEverywhere(status: number, token: string): Promise<void> {
   const statuses = async () => await Promise.all([one, two].map(async (server) => await ask(server, token)));
-  await vi.waitFor(async () => expect(await statuses()).toEqual([status, status]), {
-    timeout: 5_900,
-    interval: 100,
-  });
+  await within(5_900, async () => expect(await statuses()).toEqual([status, status]));
 }
 
 async function changeCredential(id: string, changes: Partial<ApplicationCredentialRow>): Promise<void> {
@@ -161,7 +159,7 @@ describe('the roles of a token of an application', () => {
       const headers = { 'x-auth-token': of };
       return (await one.stranger.post('/v1/secrets', { name: 'x' }, { headers })).status;
     };
-    await vi.waitFor(async () => expect(await post(person.token)).toBe(201), 5_500);
+    await within(5_500, async () => expect(await post(person.token)).toBe(201));
     expect(await post(token)).toBe(403);
   });
 
@@ -180,7 +178,7 @@ describe('the roles of a token of an application', () => {
     });
     const headers = { 'x-auth-token': token };
     const post = async () => (await two.stranger.post('/v1/secrets', { name: 'x' }, { headers })).status;
-    await vi.waitFor(async () => expect(await post()).toBe(403), 5_500);
+    await within(5_500, async () => expect(await post()).toBe(403));
     const reply = await logInWith(one, { id: credential.id, secret: credential.secret });
     expect(reply.json.token.roles.map(({ name }: { name: string }) => name)).toEqual(['observer']);
   });

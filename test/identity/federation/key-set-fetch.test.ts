@@ -48,7 +48,7 @@ describe('an issuer that is hostile or broken', () => {
     issuer.answer = () => {};
     const started = performance.now();
     expect(await problem({ timeoutMs: 200 })).toContain('did not answer within 0.2 s');
-    expect(performance.now() - started).toBeLessThan(1_500);
+    expect(performance.now() - started).toBeLessThan(4_000);
   });
 
   it('is given up when it never comes to an end', async () => {
