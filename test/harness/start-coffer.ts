@@ -189,12 +189,12 @@ function tokenOf({ status, headers, text }: Reply): string {
 }
 
 /**
- * Below the ports that systems give by themselves. The same port of another address is kept until the process
- * ends: nobody else who starts a server finds it free meanwhile.
+ * Below the ports that systems give by themselves, and those of test/serve. The same port of another address
+ * is kept until the process ends: nobody else who starts a server here finds it free meanwhile.
  */
 async function findFreePort(): Promise<number> {
   for (;;) {
-    const port = randomInt(20_000, 32_000);
+    const port = randomInt(11_000, 19_000);
     const kept = await listenAt('127.0.0.2', port);
     const tried = kept && (await listenAt('127.0.0.1', port));
     if (tried === undefined) {
