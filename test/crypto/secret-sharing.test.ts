@@ -69,8 +69,8 @@ describe('a key that was split', () => {
     for (let round = 0; round < 800; round += 1) {
       for (const byte of splitKey(key, 2, 2)[0]!.value) counts[byte]! += 1;
     }
-    // 100 are expected of each, the byte of the key itself among them. Chance goes that far once in 500 million
-    // runs; it goes further up than down.
+    // 100 are expected of each, the byte of the key itself among them. Chance goes that far once in 500
+    // million runs; it goes further up than down.
     expect(Math.min(...counts)).toBeGreaterThan(40);
     expect(Math.max(...counts)).toBeLessThan(180);
   });
