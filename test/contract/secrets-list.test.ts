@@ -10,6 +10,13 @@ afterAll(async () => await keyManager.stop());
 
 /** Each group of tests has a project of its own. */
 const inProject = (project: string): Client => keyManager.as('creator', { project });
+/** Stores secrets one after another: lists are in the order of time, which is kept to the millisecond. */
+async function storeInTurn(client: Client, secrets: readonly object[]): Promise<void> {
+  for (const secret of secrets) {
+    keyManager.clock.offsetMilliseconds += 1;
+    expect((await client.post('/v1/secrets', secret)).status).toBe(201);
+  }
+}
 const names = async (client: Client, query: string): Promise<string[]> => {
   const reply = await client.get(`/v1/secrets?${query}`);
   expect(reply.status).toBe(200);
@@ -68,9 +75,11 @@ describe('pages', () => {
   let client: Client;
   beforeAll(async () => {
     client = inProject('pages');
-    for (let index = 0; index < 12; index += 1) {
-      await client.post('/v1/secrets', { name: `n${String(index).padStart(2, '0')}`, algorithm: 'a b' });
-    }
+    const numbers = Array.from({ length: 12 }, (_, index) => String(index).padStart(2, '0'));
+    await storeInTurn(
+      client,
+      numbers.map((number) => ({ name: `n${number}`, algorithm: 'a b' })),
+    );
   });
   const link = (query: string) => `${keyManager.publicUrl}/v1/secrets?${query}`;
 
@@ -135,9 +144,7 @@ describe('filters', () => {
   ];
   beforeAll(async () => {
     client = inProject('filters');
-    for (const secret of secrets) {
-      expect((await client.post('/v1/secrets', secret)).status).toBe(201);
-    }
+    await storeInTurn(client, secrets);
   });
 
   it.each([
