@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { CofferError } from '../../src/errors.ts';
 import type { OpenKek } from '../../src/keyring/backend.ts';
@@ -7,6 +8,8 @@ import { CONTEXT, expectViolation } from './refused-bytes.ts';
 
 const AT_ONCE = 64;
 const KEKS = 300;
+/** A token may make them one after another, and is given up after a second or two. */
+const MADE_AT_ONCE = 4;
 /** Far more than a kind, a few ids and numbers come to. */
 const CONTEXT_BYTES_MAX = 4_096;
 const BACK_MS_MAX = 5_000;
@@ -43,7 +46,7 @@ export function exerciseCrowds(stage: () => Stage): void {
     const { backend, active } = stage();
     const keks: { kek: OpenKek; key: Buffer; inner: Uint8Array; wrapped: Uint8Array; context: Buffer }[] = [];
     while (keks.length < KEKS) {
-      const made = Array.from({ length: 30 }, async (_, index) => {
+      const made = Array.from({ length: MADE_AT_ONCE }, async (_, index) => {
         const context = Buffer.from(`KEK ${keks.length + index}`);
         const { wrapped, kek } = await backend.createKek(active, context);
         const key = randomBytes(32);
@@ -92,14 +95,13 @@ export function exerciseLimits(stage: () => Stage): void {
   });
 }
 
-/** How a call ends, and after how many milliseconds. */
-async function outcomeOf(call: Promise<unknown>): Promise<{ outcome: string; took: number }> {
-  const started = performance.now();
-  const outcome = await call.then(
+/** How a call ends. Its time is that of a timer beside it: a machine that is busy keeps both waiting. */
+async function outcomeOf(call: Promise<unknown>): Promise<string> {
+  const outcome = call.then(
     () => 'done',
     (error: unknown) => (error instanceof CofferError ? error.code : String(error)),
   );
-  return { outcome, took: performance.now() - started };
+  return await Promise.race([outcome, sleep(ANSWER_MS_MAX, 'too late', { ref: false })]);
 }
 
 export function exerciseAbsence(stage: () => Stage): void {
@@ -117,10 +119,8 @@ export function exerciseAbsence(stage: () => Stage): void {
     await bringBack();
     const ofBackend = goesOn === 'all' ? 'done' : 'unavailable';
     const ofOpenKek = goesOn === 'nothing' ? 'unavailable' : 'done';
-    expect([made, opened, healthy].map(({ outcome }) => outcome)).toEqual(Array(3).fill(ofBackend));
-    expect([wrap, unwrap].map(({ outcome }) => outcome)).toEqual([ofOpenKek, ofOpenKek]);
-    const slowest = Math.max(...[made, opened, healthy, wrap, unwrap].map(({ took }) => took));
-    expect(slowest).toBeLessThan(ANSWER_MS_MAX);
+    expect([made, opened, healthy]).toEqual(Array(3).fill(ofBackend));
+    expect([wrap, unwrap]).toEqual([ofOpenKek, ofOpenKek]);
     const works = async (): Promise<string> => {
       const again = await backend.openKek(active, wrapped, CONTEXT);
       await again.unwrap(inner, CONTEXT);

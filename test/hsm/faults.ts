@@ -1,28 +1,52 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { rename } from 'node:fs/promises';
+import { rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 
 /** What can happen to a token, or to the process that holds its library; the answer mends it. */
 type Fault = (tokenPid: () => number | undefined) => Promise<() => Promise<void>>;
 
-const HEARD_MS = 30;
 const LOOK_EVERY_MS = 5;
+/** Beside the settings of SoftHSM: there once the token's process did what a signal asked for. */
+export const HEARD = 'heard';
 
+/** Sends a signal, and waits for what it does: later it would harm what comes after. */
 const signal =
-  (name: NodeJS.Signals): Fault =>
+  (name: NodeJS.Signals, isHeard: (state: string) => boolean): Fault =>
   async (tokenPid) => {
-    send(tokenPid(), name);
-    await wait(HEARD_MS);
+    const pid = tokenPid();
+    send(pid, name);
+    for (let state = stateOf(pid); !isGone(state) && !isHeard(state); state = stateOf(pid)) {
+      await wait(LOOK_EVERY_MS);
+    }
     return async () => {};
   };
 
+/** As `ps` shows it: T where it is stopped; empty for none. */
+function stateOf(pid: number | undefined): string {
+  try {
+    return /\) (\S) /.exec(readFileSync(`/proc/${pid}/stat`, 'utf8'))?.[1] ?? '';
+  } catch {
+    return '';
+  }
+}
+
+const isGone = (state: string): boolean => ['', 'Z', 'X'].includes(state);
+
 /** The folder of the tokens is away while they are taken out. */
 export function faultsOf({ tokens }: { tokens: string }): ReadonlyMap<string, Fault> {
+  const heard = join(dirname(tokens), HEARD);
+  const harm =
+    (name: NodeJS.Signals): Fault =>
+    async (tokenPid) => {
+      await rm(heard, { force: true });
+      return await signal(name, () => existsSync(heard))(tokenPid);
+    };
   return new Map<string, Fault>([
-    ['the child is killed', signal('SIGKILL')],
-    ['the child hangs', signal('SIGSTOP')],
-    ['its sessions are closed', signal('SIGUSR1')],
-    ['the library is finalized', signal('SIGUSR2')],
+    ['the child is killed', signal('SIGKILL', isGone)],
+    ['the child hangs', signal('SIGSTOP', (state) => state === 'T')],
+    ['its sessions are closed', harm('SIGUSR1')],
+    ['the library is finalized', harm('SIGUSR2')],
     [
       'the token is taken out and put back',
       async () => {

@@ -15,7 +15,8 @@ import { connect, type SoftHsm, startSoftHsm } from './soft-token.ts';
 // A server in a process of its own, whose token, and the process that holds the token's library, meet faults
 // while clients ask.
 
-const ANSWER_MS_MAX = 2_000;
+/** The token is given up after 1.6 s; the rest is the server's own, on a busy machine. */
+const ANSWER_MS_MAX = 3_000;
 const BACK_MS_MAX = 5_000;
 const BUILT = 'dist/sabotaged';
 let hsm: SoftHsm;

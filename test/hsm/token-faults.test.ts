@@ -27,20 +27,21 @@ beforeAll(async () => {
 
 afterAll(async () => await hsm.remove());
 
-/** What a call comes to, and after how many milliseconds. */
-async function attempt(call: () => Promise<unknown>): Promise<{ outcome: string; took: number }> {
-  const started = performance.now();
-  const outcome = await call().then(
+const ANSWER_MS_MAX = 2_000;
+
+/** What a call comes to. Its time is that of a timer beside it: a machine that is busy keeps both waiting. */
+async function attempt(call: () => Promise<unknown>): Promise<string> {
+  const outcome = call().then(
     () => 'done',
     (error: unknown) => (error instanceof CofferError ? error.code : String(error)),
   );
-  return { outcome, took: performance.now() - started };
+  return await Promise.race([outcome, wait(ANSWER_MS_MAX, 'too late', { ref: false })]);
 }
 
 async function expectWellWithin(ms: number, call: () => Promise<unknown>): Promise<void> {
   const started = performance.now();
   for (;;) {
-    const { outcome } = await attempt(call);
+    const outcome = await attempt(call);
     if (outcome === 'done') return;
     expect([outcome, performance.now() - started < ms]).toEqual(['unavailable', true]);
     await wait(50);
@@ -66,9 +67,7 @@ for (const mode of ['cached', 'strict'] as const) {
         for (let round = 0; round < rounds(50); round += 1) {
           await use();
           const mend = await fault?.(() => client.pid);
-          const { outcome, took } = await attempt(use);
-          expect(['done', 'unavailable']).toContain(outcome);
-          expect(took).toBeLessThan(2_000);
+          expect(['done', 'unavailable']).toContain(await attempt(use));
           // What is open already, is: in cached mode the token is not asked for it.
           if (mode === 'cached') await kek.unwrap(inner, CONTEXT);
           await mend?.();
