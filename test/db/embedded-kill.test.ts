@@ -49,6 +49,16 @@ async function pidOf(owner: Owner, field = 'ready'): Promise<number> {
   return Number(line[field]);
 }
 
+/** Anywhere in the folder, in which others make and remove folders meanwhile. */
+function hasFolder(wanted: string): boolean {
+  try {
+    return readdirSync(folder, { recursive: true }).some((name) => String(name).endsWith(wanted));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    return false;
+  }
+}
+
 /** Every number that was acknowledged before now is there. */
 async function expectKept(written: readonly number[]): Promise<void> {
   const postgres = await startPrivatePostgres({ dataDirectory: data, log: quiet });
@@ -153,8 +163,7 @@ describe('a private PostgreSQL', () => {
 
   it('begins anew when its first start was cut off', async () => {
     const owner = start();
-    while (!readdirSync(folder, { recursive: true }).some((name) => String(name).endsWith('base')))
-      await sleep(5);
+    while (!hasFolder('base')) await sleep(5);
     await owner.end('SIGKILL');
     expect(existsSync(join(data, 'postgres'))).toBe(false);
     const postgres = await startPrivatePostgres({ dataDirectory: data, log: quiet });

@@ -124,7 +124,7 @@ export async function startEdge(
 export async function rawRequest(
   port: number,
   pieces: readonly (string | Buffer)[],
-  waitMilliseconds = 1_500,
+  waitMilliseconds = 20_000,
 ): Promise<string> {
   return await new Promise((resolve) => {
     const socket = connect(port, '127.0.0.1');

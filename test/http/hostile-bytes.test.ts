@@ -4,12 +4,15 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Running, rawRequest, secretId, startEdge, statusesOf } from './edge-server.ts';
 
 let edge: Running;
+/** Gives slow clients up soon, and who is kept waiting by a busy machine as well. */
+let hasty: Running;
 beforeAll(async () => {
-  edge = await startEdge({
+  edge = await startEdge();
+  hasty = await startEdge({
     limits: { requestTimeoutSeconds: 1, headersTimeoutSeconds: 0.5, checkIntervalMilliseconds: 100 },
   });
 });
-afterAll(() => edge.app.close());
+afterAll(async () => await Promise.all([edge.app.close(), hasty.app.close()]));
 
 const get = (more = '', path = '/v1/secrets') =>
   `GET ${path} HTTP/1.1\r\nHost: x\r\nX-Auth-Token: good\r\n${more}\r\n`;
@@ -94,18 +97,12 @@ it('refuses headers too large or too many with 431, and drops none in silence', 
 });
 
 it('ends slow headers and slow bodies with 408', async () => {
-  const started = Date.now();
-  expect(
-    statusesOf(await rawRequest(edge.port, ['GET /v1/secrets HTTP/1.1\r\nHost: x\r\nA:'], 5_000)),
-  ).toEqual([408]);
-  expect(statusesOf(await rawRequest(edge.port, [post('Content-Length: 100\r\n', '{')], 5_000))).toEqual([
-    408,
-  ]);
-  expect(Date.now() - started).toBeLessThan(4_000);
+  const slow = ['GET /v1/secrets HTTP/1.1\r\nHost: x\r\nA:', post('Content-Length: 100\r\n', '{')];
+  for (const begun of slow) expect(statusesOf(await rawRequest(hasty.port, [begun]))).toEqual([408]);
 });
 
 it('ends a body that drips within the time of a request', async () => {
-  const socket = connect(edge.port, '127.0.0.1');
+  const socket = connect(hasty.port, '127.0.0.1');
   let received = '';
   socket.on('data', (chunk) => (received += chunk.toString()));
   socket.on('error', () => {});
@@ -182,7 +179,7 @@ it('takes the absolute form of an address, an expectation, an upgrade and HTTP/1
     100, 201,
   ]);
   expect(await statuses(get(`${last}Expect: the-unexpected\r\n`))).toEqual([200]);
-  expect(await statuses(get('Upgrade: websocket\r\nConnection: upgrade\r\n'))).toEqual([200]);
+  expect(await statuses(get('Upgrade: websocket\r\nConnection: upgrade, close\r\n'))).toEqual([200]);
   expect(await statuses('GET /v1/secrets HTTP/1.0\r\nX-Auth-Token: good\r\n\r\n')).toEqual([200]);
 });
 
@@ -227,5 +224,5 @@ it('takes a raw body of any type, its bytes unchanged, up to its limit', async (
 
 it('still serves after all of this', async () => {
   expect(await statuses(get(last))).toEqual([200]);
-  expect(edge.lines).toEqual([]);
+  expect([...edge.lines, ...hasty.lines]).toEqual([]);
 });
