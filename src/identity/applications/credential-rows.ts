@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Queryable } from '../../db/open.ts';
 import type { AccessRuleRow, ApplicationCredentialRow } from '../../db/schema.ts';
-import { deleteRow, insertRow, openRow, sealRow } from '../../db/sealed.ts';
+import { deleteRow, holdRows, insertRow, openRow, sealRow } from '../../db/sealed.ts';
 import { CofferError } from '../../errors.ts';
 import { announce, commonColumns } from '../administration.ts';
 import { nameKey } from '../names.ts';
@@ -65,7 +65,8 @@ async function settleRules(
   userId: string,
   wanted: readonly WantedRule[],
 ): Promise<GivenAccessRule[]> {
-  const known: GivenAccessRule[] = await openAccessRules(parts, userId, await listAccessRules(tx, userId));
+  const rows = await openAccessRules(parts, userId, await listAccessRules(tx, userId));
+  const known: GivenAccessRule[] = [...rows];
   const settled = new Map<string, GivenAccessRule>();
   for (const rule of wanted) {
     const found = known.find((one) => isSameRule(one, rule));
@@ -79,6 +80,12 @@ async function settleRules(
     const columns = { ...given, user_id: userId, ...(await commonColumns(parts)) };
     await insertRow(tx, 'access_rules', await sealRow(parts.keyring, 'access_rules', columns));
   }
+  // Who deletes a rule looks for the credentials that have it.
+  const taken = rows.filter(({ id }) => settled.has(id));
+  await holdRows(
+    tx,
+    taken.map((row) => ({ table: 'access_rules', row })),
+  );
   return [...settled.values()];
 }
 

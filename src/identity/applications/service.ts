@@ -1,13 +1,13 @@
 import { recordDecision } from '../../audit/record.ts';
 import type { Coffer } from '../../coffer.ts';
-import type { AccessRuleRow, ApplicationCredentialRow, RoleRow } from '../../db/schema.ts';
-import { deleteRow, openRow, StaleRow } from '../../db/sealed.ts';
+import type { AccessRuleRow, ApplicationCredentialRow } from '../../db/schema.ts';
+import { deleteRow, holdRows, openRow, StaleRow } from '../../db/sealed.ts';
 import { CofferError } from '../../errors.ts';
-import { type Caller, expandRoles } from '../../policy/actor.ts';
+import type { Caller } from '../../policy/actor.ts';
 import { canManage, type IdentityAction } from '../../policy/rules-identity.ts';
 import { nameKey } from '../names.ts';
 import { readRoles } from '../rows.ts';
-import { decodeAccessRules, type GivenRole } from './credential-lists.ts';
+import { decodeAccessRules } from './credential-lists.ts';
 import {
   findAccessRule,
   findCredential,
@@ -15,7 +15,8 @@ import {
   listAccessRules,
   listCredentials,
 } from './credential-queries.ts';
-import { invalid, parseNewCredential, type WantedRole } from './credential-requests.ts';
+import { parseNewCredential } from './credential-requests.ts';
+import { chooseRoles, requireRoles } from './credential-roles.ts';
 import { insertCredential, removeCredential } from './credential-rows.ts';
 import { makeSecret } from './credential-secret.ts';
 
@@ -90,32 +91,14 @@ export async function createCredential(
     throw new CofferError('conflict', `There is an application credential called ${wanted.name} already.`);
   }
   const draft = { ...wanted, userId, projectId, secret, roles };
-  const row = await again(
-    async () => await coffer.db.transaction(async (tx) => await insertCredential(coffer, tx, draft)),
-  );
-  return { row, secret };
-}
-
-/** Those asked for with all that they imply, or all of the token's. */
-function chooseRoles(
-  wanted: readonly WantedRole[] | null,
-  held: readonly string[],
-  known: readonly RoleRow[],
-): GivenRole[] {
-  const names = expandRoles(wanted === null ? held : wanted.map((role) => nameOf(role, known)));
-  if (names.some((name) => !held.includes(name))) {
-    throw invalid('Cannot create an application credential with unassigned role');
-  }
-  return names.flatMap((name) => {
-    const role = known.find((one) => one.name === name);
-    return role === undefined ? [] : [{ id: role.id, name }];
+  const row = await again(async () => {
+    const user = await requireRoles(coffer, draft);
+    return await coffer.db.transaction(async (tx) => {
+      await holdRows(tx, [{ table: 'users', row: user }]);
+      return await insertCredential(coffer, tx, draft);
+    });
   });
-}
-
-function nameOf({ id, name }: WantedRole, known: readonly RoleRow[]): string {
-  const role = known.find((one) => (id === undefined ? one.name_key === nameKey(name ?? '') : one.id === id));
-  if (role === undefined) throw invalid('Cannot create an application credential with unassigned role');
-  return role.name;
+  return { row, secret };
 }
 
 /** Those whose rows verify; the others are counted. */
@@ -208,11 +191,14 @@ export async function deleteAccessRule(
   authorize(coffer, caller, 'identity:delete_access_rule', userId);
   await again(async () => {
     const rule = await loadAccessRule(coffer, userId, id);
-    const credentials = await listCredentials(coffer.db, userId);
-    if (credentials.some((row) => decodeAccessRules(row.access_rules)?.some((one) => one.id === id))) {
-      throw new CofferError('forbidden', 'May not delete access rule in use');
-    }
-    await deleteRow(coffer.db, 'access_rules', rule);
+    await coffer.db.transaction(async (tx) => {
+      await holdRows(tx, [{ table: 'access_rules', row: rule, change: true }]);
+      const credentials = await listCredentials(tx, userId);
+      if (credentials.some((row) => decodeAccessRules(row.access_rules)?.some((one) => one.id === id))) {
+        throw new CofferError('forbidden', 'May not delete access rule in use');
+      }
+      await deleteRow(tx, 'access_rules', rule);
+    });
   });
 }
 

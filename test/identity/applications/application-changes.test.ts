@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { deleteRow, openRow, updateRow } from '../../../src/db/sealed.ts';
 import type { ApplicationCredentialRow } from '../../../src/db/schema.ts';
@@ -6,11 +7,14 @@ import { assignRole, removeAssignments } from '../../../src/identity/assignments
 import { endTokensOfApplication } from '../../../src/identity/end-tokens.ts';
 import { digestAssignments, readUser } from '../../../src/identity/rights.ts';
 import {
+  createCredential,
   credentialsOf,
   logInWith,
   type MadeCredential,
   makeCredential,
 } from '../../contract/applications.ts';
+import { interleave } from '../../harness/interleave.ts';
+import { rounds } from '../../harness/rounds.ts';
 import { type Person, type StartedCoffer, startCoffer } from '../../harness/start-coffer.ts';
 import { within } from '../../harness/within.ts';
 
@@ -28,7 +32,7 @@ afterAll(async () => {
   await one.stop();
 });
 
-const parts = () => ({ ...one.installation, clock: { now: () => new Date() } });
+const parts = (server = one) => ({ ...server.installation, clock: { now: () => new Date() } });
 
 interface Given {
   person: Person;
@@ -72,12 +76,12 @@ async function changeCredential(id: string, changes: Partial<ApplicationCredenti
   await updateRow(db, keyring, 'application_credentials', row, changes);
 }
 
-async function takeRole({ userId }: Person, name: string): Promise<void> {
-  const known = await readUser(parts(), userId, null);
-  const role = await getRole(parts(), name);
+async function takeRole({ userId }: Person, name: string, server = one): Promise<void> {
+  const known = await readUser(parts(server), userId, null);
+  const role = await getRole(parts(server), name);
   const gone = known?.assignments.filter(({ role_id }) => role_id === role.id) ?? [];
   if (known === undefined || gone.length === 0) throw new Error('nothing to take');
-  await removeAssignments(parts(), known, gone);
+  await removeAssignments(parts(server), known, gone);
 }
 
 // Side by side, because each of them waits for seconds to pass.
@@ -189,5 +193,56 @@ describe('the roles of a token of an application', () => {
     const reply = await logInWith(one, { id: credential.id, secret: credential.secret });
     const names = reply.json.token.roles.map(({ name }: { name: string }) => name);
     expect(names.sort()).toEqual(['member', 'reader']);
+  });
+});
+
+describe('whatever meets on two servers', { timeout: 600_000 }, () => {
+  it('a credential that is made while its owner loses a role is refused, or goes with the role', async () => {
+    const turns = interleave([one.installation.db.pool, two.installation.db.pool]);
+    const outcomes: Record<string, number> = {};
+    for (let seed = 1; seed <= rounds(200); seed += 1) {
+      const person = await one.person(['creator', 'observer'], 'demo');
+      const [created, taken] = await turns.run<number>(seed, [
+        async () => (await createCredential(person)).status,
+        async () => {
+          await takeRole(person, 'creator', two);
+          return 204;
+        },
+      ]);
+      expect(taken).toEqual({ status: 'fulfilled', value: 204 });
+      const status = created?.status === 'fulfilled' ? created.value : 0;
+      expect([201, 400]).toContain(status);
+      outcomes[status] = (outcomes[status] ?? 0) + 1;
+      const list = await person.client.get(credentialsOf(person));
+      expect([list.status, list.json.application_credentials]).toEqual([200, []]);
+    }
+    console.info(`credentials made while a role is taken: ${JSON.stringify(outcomes)}`);
+  });
+
+  it('a rule is deleted, or stays with the credential that has it', async () => {
+    const turns = interleave([one.installation.db.pool, two.installation.db.pool]);
+    const person = await one.person(['creator'], 'demo');
+    const outcomes: Record<string, number> = {};
+    for (let seed = 1; seed <= rounds(200); seed += 1) {
+      const rule = { service: 'key-manager', method: 'GET', path: `/v1/secrets/${seed}` };
+      const first = await makeCredential(person, { access_rules: [rule] });
+      await person.client.delete(`${credentialsOf(person)}/${first.id}`);
+      const id = first.access_rules[0]?.id;
+      const path = `/identity/v3/users/${person.userId}/access_rules/${id}`;
+      const headers = { 'x-auth-token': person.token };
+      const statuses = await turns.run<number>(seed, [
+        async () => (await createCredential(person, { access_rules: [{ id }] })).status,
+        async () => {
+          await sleep((seed % 10) * 3);
+          return (await two.stranger.delete(path, { headers })).status;
+        },
+      ]);
+      const [created, deleted] = statuses.map((one) => (one.status === 'fulfilled' ? one.value : 0));
+      const outcome = `${created} ${deleted}`;
+      expect(['201 403', '404 204']).toContain(outcome);
+      outcomes[outcome] = (outcomes[outcome] ?? 0) + 1;
+      expect((await person.client.get(path)).status).toBe(created === 201 ? 200 : 404);
+    }
+    console.info(`rules deleted while they are given: ${JSON.stringify(outcomes)}`);
   });
 });
