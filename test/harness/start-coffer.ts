@@ -211,6 +211,10 @@ async function listenAt(host: string, port: number): Promise<PortServer | undefi
   const server = createServer().unref().listen(port, host);
   return await once(server, 'listening').then(
     () => server,
-    () => undefined,
+    ({ code }: NodeJS.ErrnoException) => {
+      // Of 127.0.0.0/8 macOS has one address: there nothing is kept.
+      if (code === 'EADDRNOTAVAIL') return server;
+      return undefined;
+    },
   );
 }
