@@ -60,16 +60,16 @@ describe('migrate', () => {
         $$ BEGIN
           IF TG_TAG = 'CREATE TABLE' AND EXISTS (
             SELECT FROM pg_event_trigger_ddl_commands() WHERE object_identity = 'public.secrets'
-          ) THEN PERFORM pg_sleep(2.6); END IF;
+          ) THEN PERFORM pg_sleep(3.3); END IF;
         END $$`,
     });
     await database.db.query({
       text: 'CREATE EVENT TRIGGER linger ON ddl_command_end EXECUTE FUNCTION linger()',
     });
-    // The server would give up after 0.3 s, the client after 2.3.
-    const hasty = database.open({ statementTimeoutMs: 300 });
+    // The server would give up after a second, the client after three.
+    const hasty = database.open({ statementTimeoutMs: 1_000 });
     expect(await migrate(hasty)).toMatchObject({ before: 0, applied: latest });
-    await expect(hasty.query({ text: 'SELECT pg_sleep(1)' })).rejects.toMatchObject({ code: 'unavailable' });
+    await expect(hasty.query({ text: 'SELECT pg_sleep(60)' })).rejects.toMatchObject({ code: 'unavailable' });
   });
 
   it('does not wait long for a lock that a server holds', async () => {

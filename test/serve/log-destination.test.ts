@@ -43,5 +43,5 @@ it('is closed though nobody reads it any more', async () => {
   await sleep(300);
   const begun = performance.now();
   await destination.close();
-  expect(performance.now() - begun).toBeLessThan(3_000);
+  expect(performance.now() - begun).toBeLessThan(10_000);
 });

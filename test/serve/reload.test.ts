@@ -117,7 +117,7 @@ it('reads the files of all stores again, in a worker as well', async () => {
   });
   const files = await built.emptyFolder({ ...beside.env });
   const worker = files.work();
-  await expect.poll(() => worker.stderr, { timeout: 15_000 }).toContain('Coffer runs jobs.');
+  await expect.poll(() => worker.stderr, { timeout: 60_000 }).toContain('Coffer runs jobs.');
   const added = await files.run(['master-key', 'add', 'mk-second', '--store', 'second']);
   expect(added).toMatchObject({ code: 0 });
   worker.kill('SIGHUP');

@@ -62,7 +62,7 @@ it('are unsealed each by itself, with the shares of all their stores', async () 
   const worker = folder.work({}, all);
   const path = new URL(made.json.order_ref).pathname;
   const stateOf = async () => (await ask(`${url}${path}`, { token })).json.status;
-  await expect.poll(stateOf, { timeout: 15_000 }).toBe('ACTIVE');
+  await expect.poll(stateOf, { timeout: 60_000 }).toBe('ACTIVE');
   for (const process of [worker, one, two]) expect(await process.stop()).toMatchObject({ code: 0 });
 });
 

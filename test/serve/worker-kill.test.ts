@@ -37,7 +37,7 @@ afterAll(async () => {
 
 async function startWorker(env: Record<string, string> = {}): Promise<ServerProcess> {
   const worker = folder.work(env);
-  await expect.poll(() => worker.stderr, { timeout: 20_000 }).toContain('Coffer runs jobs.');
+  await expect.poll(() => worker.stderr, { timeout: 60_000 }).toContain('Coffer runs jobs.');
   return worker;
 }
 
