@@ -30,8 +30,8 @@ function nameOf({ id, name }: WantedRole, known: readonly RoleRow[]): string {
 }
 
 /**
- * The user's row, while it gives the roles: a token knows them for a few seconds longer, and whoever takes one
- * deletes the credentials that are there.
+ * The user's row, while it gives the roles: a token knows them for a few seconds longer, and whoever takes
+ * one deletes the credentials that are there.
  */
 export async function requireRoles(
   parts: IdentityParts,
