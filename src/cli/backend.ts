@@ -22,13 +22,19 @@ const migrate: Command = {
       throw new UsageError('backend migrate: --from STORE and --to another STORE');
     }
     return await withInstallation(context, { allowEmpty: false }, async (parts, config) => {
-      const { names } = parts.keyring.stores;
-      const unknown = [from, to].find((name) => parts.keyring.stores.find(name) === undefined);
+      const { keyring } = parts;
+      const { names } = keyring.stores;
+      const unknown = [from, to].find((name) => keyring.stores.find(name) === undefined);
       if (unknown !== undefined) {
         throw new UsageError(`backend migrate: there is no store ${unknown}; there are: ${names.join(', ')}`);
       }
       const projectIds = project === undefined ? undefined : [await findProjectId(parts, project)];
-      return await rotateWanted(context, parts, config, { projectIds, olderThanSeconds: null, from, to });
+      return await rotateWanted(context, parts, config, {
+        projectIds,
+        olderThanSeconds: null,
+        from: keyring.stores.namesOf(keyring.stores.get(from)),
+        to,
+      });
     });
   },
 };

@@ -18,8 +18,8 @@ export interface Given {
 export function collect(sources: Sources, problems: string[]): Map<SettingKey, Given> {
   const { flags, env } = sources;
   for (const name of Object.keys(env)) {
-    if (name.startsWith('COFFER_') && env[name] !== undefined)
-      reportUnknown(name, 'the environment', problems);
+    if (!name.startsWith('COFFER_') || env[name] === undefined || isServiceLink(name, env[name])) continue;
+    reportUnknown(name, 'the environment', problems);
   }
   const file = readSettingsFile(sources, problems);
   const collected = new Map<SettingKey, Given>();
@@ -69,6 +69,12 @@ function readSettingsFile({ flags, env, cwd }: Sources, problems: string[]): Map
 
 // Of the client's commands and of the test suite: they may stand in the same environment as the server's.
 const FOREIGN = /^COFFER_(?:TEST_|URL$|ALLOW_INSECURE$|CREDENTIAL_FILE$)/;
+
+/** Kubernetes tells every pod where a Service called `coffer` is. */
+function isServiceLink(name: string, value: string): boolean {
+  if (name === 'COFFER_PORT') return /^(?:tcp|udp|sctp):/.test(value);
+  return /^COFFER_(?:SERVICE_(?:HOST|PORT)|PORT_\d+_(?:TCP|UDP|SCTP))(?:_\w+)?$/.test(name);
+}
 
 function reportUnknown(name: string, place: string, problems: string[]): void {
   if (FOREIGN.test(name)) return;

@@ -213,7 +213,7 @@ export async function isPast(db: Queryable, moment: Date, seconds: number): Prom
  */
 export async function listProjectsToRotate(
   db: Db,
-  { olderThanSeconds, store, after, limit }: ProjectsWanted,
+  { olderThanSeconds, stores, after, limit }: ProjectsWanted,
 ): Promise<Pick<ProjectRow, 'id'>[]> {
   const { rows } = await db.query<Pick<ProjectRow, 'id'>>({
     name: 'projects-to-rotate',
@@ -221,9 +221,9 @@ export async function listProjectsToRotate(
       JOIN keks ON keks.project_id = projects.id AND keks.epoch = projects.active_epoch
       WHERE projects.deleted IS NULL AND projects.id > $1
         AND ($2::float8 IS NULL OR keks.created < now() - $2 * interval '1 s')
-        AND ($3::text IS NULL OR keks.store = $3)
+        AND ($3::text[] IS NULL OR keks.store = ANY ($3))
       ORDER BY projects.id LIMIT $4`,
-    values: [after, olderThanSeconds, store, limit],
+    values: [after, olderThanSeconds, stores, limit],
   });
   return rows;
 }
@@ -231,8 +231,8 @@ export async function listProjectsToRotate(
 export interface ProjectsWanted {
   /** Null for any age. */
   olderThanSeconds: number | null;
-  /** Those whose active KEK is in this store; null for any. */
-  store: string | null;
+  /** Those whose active KEK is in one of these stores; null for any. */
+  stores: readonly string[] | null;
   after: string;
   limit: number;
 }

@@ -9,8 +9,8 @@ export interface Wanted {
   /** Ids; all that have a KEK when there are none. */
   projectIds: readonly string[] | undefined;
   olderThanSeconds: number | null;
-  /** Only those whose KEK is in this store. */
-  from: string | null;
+  /** Only those whose KEK is in the store that has these names. */
+  from: readonly string[] | null;
   /** The store of the new KEK; where the old one is when it is not said. */
   to: string | undefined;
 }
@@ -40,7 +40,7 @@ export async function findProjectsToRotate(
   for (let after = ''; ; ) {
     const page = await listProjectsToRotate(db, {
       olderThanSeconds,
-      store: from,
+      stores: from,
       after,
       limit: PROJECTS_AT_ONCE,
     });

@@ -1,4 +1,7 @@
 import { randomUUID } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type StartedCoffer, startCoffer } from '../harness/start-coffer.ts';
 import { fillProject, readAll } from '../rotation/stage.ts';
@@ -68,4 +71,23 @@ it.each([
 ])('refuses %s with %i', async (line, code, message) => {
   const ended = await run(line);
   expect([ended.code, ended.stderr]).toEqual([code, expect.stringContaining(message)]);
+});
+
+it('moves what was written before stores had names out of the store that has it now', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'coffer-migrate-'));
+  const [first, second] = [coffer.env['COFFER_KEYRING_FILE'], join(folder, 'second')];
+  expect((await run(`keyring create ${second} --installation-of ${first}`)).code).toBe(0);
+  const { COFFER_KEYRING_FILE: _, ...rest } = coffer.env;
+  const env = { ...rest, COFFER_STORES: `main=software:${first},second=software:${second}` };
+  const migrate = async (): Promise<Ended> =>
+    await runCoffer('backend migrate --from main --to second --rest 0'.split(' '), {
+      cwd: '/tmp',
+      stdin: '',
+      env,
+    });
+  expect(await migrate()).toMatchObject({ code: 0, stdout: 'Rotated the KEKs of 2 of 2 projects.\n' });
+  const { rows } = await coffer.installation.db.query({ text: 'SELECT DISTINCT store FROM keks' });
+  expect(rows).toEqual([{ store: 'second' }]);
+  expect(await migrate()).toMatchObject({ code: 0, stdout: 'Rotated the KEKs of 0 of 0 projects.\n' });
+  rmSync(folder, { recursive: true });
 });

@@ -156,6 +156,20 @@ describe('loadConfig', () => {
     expect(() => load(env)).not.toThrow();
   });
 
+  it('starts in a pod that Kubernetes tells of a Service called coffer', () => {
+    const links = {
+      COFFER_SERVICE_HOST: '10.0.0.7',
+      COFFER_SERVICE_PORT: '9311',
+      COFFER_SERVICE_PORT_HTTP: '9311',
+      COFFER_PORT: 'tcp://10.0.0.7:9311',
+      COFFER_PORT_9311_TCP: 'tcp://10.0.0.7:9311',
+      COFFER_PORT_9311_TCP_PROTO: 'tcp',
+      COFFER_PORT_9311_TCP_ADDR: '10.0.0.7',
+    };
+    expect(() => load(links)).not.toThrow();
+    expect(problemsOf({ COFFER_PORT: '9311' })).toContain('COFFER_PORT in the environment is no setting');
+  });
+
   it('names the file and line of what is wrong in the settings file', () => {
     const file = join(cwd, 'bad.conf');
     writeFileSync(
