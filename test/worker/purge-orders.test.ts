@@ -4,6 +4,7 @@ import type { OrderRow } from '../../src/db/schema.ts';
 import { createOrderPurge } from '../../src/orders/purge.ts';
 import type { Person, StartedCoffer } from '../harness/start-coffer.ts';
 import { KEY, startWithoutWorker, submit, workOff, working } from '../orders/order-stage.ts';
+import { startTwoStores } from './two-stores.ts';
 
 const DAY_MS = 86_400_000;
 const QUARTER_SECONDS = 90 * 86_400;
@@ -17,12 +18,12 @@ beforeAll(async () => {
 afterAll(async () => await coffer.stop());
 
 /** Orders that ended so many days ago, oldest first, as if the server had written them then. */
-async function insertFinished(days: readonly number[]): Promise<string[]> {
-  const { db, keyring } = coffer.installation;
+async function insertFinished(days: readonly number[], of = person, on = coffer): Promise<string[]> {
+  const { db, keyring } = on.installation;
   const references: string[] = [];
   for (const day of days) {
-    const reference = await submit(person, KEY);
-    await workOff(coffer.server.coffer, 'key');
+    const reference = await submit(of, KEY);
+    await workOff(on.server.coffer, 'key');
     const id = reference.slice(-36);
     const { rows } = await db.query<OrderRow>({ text: 'SELECT * FROM orders WHERE id = $1', values: [id] });
     await updateRow(db, keyring, 'orders', rows[0] as OrderRow, {
@@ -33,10 +34,10 @@ async function insertFinished(days: readonly number[]): Promise<string[]> {
   return references;
 }
 
-async function purge(afterSeconds: number): Promise<{ purged: number; violations: number }> {
+async function purge(afterSeconds: number, on = coffer): Promise<{ purged: number; violations: number }> {
   let [purged, violations] = [0, 0];
   const integrityViolations = { count: () => void (violations += 1) };
-  const parts = { ...coffer.server.coffer, integrityViolations };
+  const parts = { ...on.server.coffer, integrityViolations };
   const run = createOrderPurge(parts, afterSeconds, () => void (purged += 1));
   while ((await run(working)) === 'more');
   return { purged, violations };
@@ -68,4 +69,21 @@ it('leaves an order whose row does not verify, counts it, and goes on', async ()
   });
   expect(await purge(QUARTER_SECONDS)).toEqual({ purged: 1, violations: 1 });
   expect([await statusOf(altered), await statusOf(sound)]).toEqual([500, 404]);
+});
+
+it('goes on past orders whose store is away, says so once, and destroys them when it is back', async () => {
+  const stores = await startTwoStores();
+  try {
+    const { whole, half, there, here } = stores;
+    const kept = await insertFinished([99, 98], there, whole);
+    const [gone = ''] = await insertFinished([97], here, whole);
+    expect(await purge(QUARTER_SECONDS, half)).toEqual({ purged: 1, violations: 0 });
+    expect(stores.warnings()).toEqual(['ended orders are kept while their secret store is away']);
+    expect((await here.client.get(gone)).status).toBe(404);
+    for (const reference of kept) expect((await there.client.get(reference)).status).toBe(200);
+    expect(await purge(QUARTER_SECONDS, whole)).toEqual({ purged: 2, violations: 0 });
+    for (const reference of kept) expect((await there.client.get(reference)).status).toBe(404);
+  } finally {
+    await stores.stop();
+  }
 });

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { insertRow, sealRow } from '../../src/db/sealed.ts';
 import { createSecretPurge } from '../../src/secrets/purge.ts';
 import { type Person, type StartedCoffer, startCoffer } from '../harness/start-coffer.ts';
+import { startTwoStores } from './two-stores.ts';
 
 const DAY_MS = 86_400_000;
 const MONTH_SECONDS = 30 * 86_400;
@@ -18,9 +19,9 @@ beforeAll(async () => {
 afterAll(async () => await coffer.stop());
 
 /** A secret that ended so many days ago, written as the server writes one. */
-async function insertEnded(daysAgo: number | null): Promise<string> {
-  const { db, keyring } = coffer.installation;
-  const project = await keyring.useProject(person.projectId);
+async function insertEnded(daysAgo: number | null, of = person, on = coffer): Promise<string> {
+  const { db, keyring } = on.installation;
+  const project = await keyring.useProject(of.projectId);
   const id = randomUUID();
   const sealed = await keyring.seal('secret', project, id, Buffer.from('the payload'));
   const created = new Date(Date.now() - 400 * DAY_MS);
@@ -28,7 +29,7 @@ async function insertEnded(daysAgo: number | null): Promise<string> {
   const row = await sealRow(keyring, 'secrets', {
     id,
     project_id: project.id,
-    creator_id: person.userId,
+    creator_id: of.userId,
     name: null,
     secret_type: 'opaque',
     status: 'ACTIVE',
@@ -48,8 +49,8 @@ async function insertEnded(daysAgo: number | null): Promise<string> {
   return id;
 }
 
-async function remaining(): Promise<string[]> {
-  const { rows } = await coffer.installation.db.query<{ id: string }>({ text: 'SELECT id FROM secrets' });
+async function remaining(on = coffer): Promise<string[]> {
+  const { rows } = await on.installation.db.query<{ id: string }>({ text: 'SELECT id FROM secrets' });
   return rows.map(({ id }) => id);
 }
 
@@ -98,4 +99,28 @@ it('destroys each secret once when two nodes do it at the same time, and stops w
   await Promise.all([1, 2, 3].map(async () => await purge(MONTH_SECONDS, () => (counted += 1))));
   expect(counted).toBe(40);
   expect(await remaining()).toEqual([]);
+});
+
+it('goes on past secrets whose store is away, says so once, and destroys them when it is back', async () => {
+  const stores = await startTwoStores();
+  try {
+    const { whole, half, there, here } = stores;
+    const kept: string[] = [];
+    for (let count = 0; count < 110; count += 1) kept.push(await insertEnded(500 - count, there, whole));
+    await insertEnded(40, here, whole);
+    let counted = 0;
+    const passOn = async ({ server }: StartedCoffer): Promise<void> => {
+      const run = createSecretPurge(server.coffer, MONTH_SECONDS, () => (counted += 1));
+      while ((await run(working)) === 'more');
+    };
+    await passOn(half);
+    expect(counted).toBe(1);
+    expect((await remaining(whole)).sort()).toEqual(kept.sort());
+    expect(stores.warnings()).toEqual(['ended secrets are kept while their secret store is away']);
+    await passOn(whole);
+    expect(counted).toBe(111);
+    expect(await remaining(whole)).toEqual([]);
+  } finally {
+    await stores.stop();
+  }
 });
