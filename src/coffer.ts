@@ -30,8 +30,11 @@ export interface IntegrityViolations {
 export interface ContainerChecks {
   /** False makes it all the same. */
   refuse: boolean;
-  /** Lets few checks run at once: a passphrase may take a good part of a second. */
-  gate<T>(work: () => Promise<T>): Promise<T>;
+  /**
+   * Lets few checks run at once, because a passphrase may take a good part of a second; projects take turns.
+   * Throws GateFull when too many of the project wait.
+   */
+  gate<T>(work: () => Promise<T>, projectId: string): Promise<T>;
   countMismatch(type: string): void;
 }
 

@@ -1,5 +1,6 @@
 import type { Coffer } from '../coffer.ts';
 import { wipe } from '../crypto/envelope.ts';
+import { GateFull } from '../crypto/gate.ts';
 import type { SecretRow } from '../db/schema.ts';
 import { CofferError } from '../errors.ts';
 import type { Caller } from '../policy/actor.ts';
@@ -38,6 +39,11 @@ const NO_RIGHT: Verdict = {
   reason: 'who makes the container may not read each of its payloads',
 };
 
+const TOO_MANY: Verdict = {
+  kind: 'unchecked',
+  reason: 'too many containers of the project are made at once',
+};
+
 /** Who may not read each of the payloads is told nothing about any of them. */
 async function judge(
   coffer: Coffer,
@@ -49,19 +55,35 @@ async function judge(
   const mayReadAll = secrets.every((secret) => mayReadPayload(coffer, caller, secret));
   // A credential with access rules may be one that makes containers and reads nothing.
   if (!mayReadAll || caller.actor.accessRules !== null) return NO_RIGHT;
-  return await coffer.containerChecks.gate(async () => {
-    const parts = new Map<string, Uint8Array>();
-    try {
-      for (const { id, dek } of secrets) {
-        const name = slots.find(({ secretId }) => secretId === id)?.name ?? '';
-        const payload = dek === null ? undefined : await payloadOf(coffer, caller, id);
-        if (payload !== undefined) parts.set(name, payload);
-      }
-      return await checkParts(type, parts);
-    } finally {
-      wipe(...parts.values());
+  const { containerChecks } = coffer;
+  try {
+    const check = async () => await readAndCheck(coffer, caller, type, slots, secrets);
+    return await containerChecks.gate(check, caller.actor.projectId ?? '');
+  } catch (error) {
+    // Where a mismatch is let pass, so is what there was no time to look at.
+    if (containerChecks.refuse || !(error instanceof GateFull)) throw error;
+    return TOO_MANY;
+  }
+}
+
+async function readAndCheck(
+  coffer: Coffer,
+  caller: Caller,
+  type: string,
+  slots: readonly Slot[],
+  secrets: readonly SecretRow[],
+): Promise<Verdict> {
+  const parts = new Map<string, Uint8Array>();
+  try {
+    for (const { id, dek } of secrets) {
+      const name = slots.find(({ secretId }) => secretId === id)?.name ?? '';
+      const payload = dek === null ? undefined : await payloadOf(coffer, caller, id);
+      if (payload !== undefined) parts.set(name, payload);
     }
-  });
+    return await checkParts(type, parts);
+  } finally {
+    wipe(...parts.values());
+  }
 }
 
 /** What went since its row was read, the insertion will find gone too. */

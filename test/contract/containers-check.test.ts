@@ -1,5 +1,6 @@
 import { Writable } from 'node:stream';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { CofferError } from '../../src/errors.ts';
 import { certificatePem, formsOf, makeCertificate, makePair } from '../crypto/certificate-maker.ts';
 import { type Person, type StartedCoffer, startCoffer } from '../harness/start-coffer.ts';
 
@@ -145,5 +146,59 @@ describe.each(['warn', 'refuse'] as const)('COFFER_CHECK_CONTAINERS=%s', (mode) 
       .map((line) => JSON.parse(line));
     expect(readings).toHaveLength(2);
     for (const reading of readings) expect(JSON.stringify(reading)).toContain(alice.userId);
+  });
+
+  describe('with as many checks of a project as may wait', () => {
+    let carol: Person;
+    let releases: (() => void)[];
+    let held: Promise<unknown>;
+    beforeAll(async () => (carol = await coffer.person(['creator'], 'shop')));
+    beforeEach(() => {
+      releases = [];
+      const holdOne = async (): Promise<void> => {
+        const ended = new Promise<void>((resolve) => releases.push(resolve));
+        await coffer.server.coffer.containerChecks.gate(async () => await ended, alice.projectId);
+      };
+      held = Promise.all(Array.from({ length: 34 }, holdOne));
+    });
+    afterEach(async () => {
+      vi.restoreAllMocks();
+      for (const release of releases) release();
+      await held;
+    });
+    const unchecked = 'the parts of a container were not checked';
+
+    it('lets one more in unchecked and says so in the log, but has it come again where it refuses', async () => {
+      const reply = await make('rsa', { public_key: PUBLIC, private_key: OTHER_KEY });
+      if (mode === 'refuse') {
+        expect([reply.status, reply.headers['retry-after']]).toEqual([503, '2']);
+        expect(told(unchecked)).toEqual([]);
+        return;
+      }
+      expect(reply.status).toBe(201);
+      const reason = 'too many containers of the project are made at once';
+      expect(told(unchecked)).toMatchObject([{ type: 'rsa', reason }]);
+    });
+
+    it('checks those of another project, and most of the waiting come after them', async () => {
+      const secret_refs = [
+        { name: 'public_key', secret_ref: await store(PUBLIC, carol) },
+        { name: 'private_key', secret_ref: await store(OTHER_KEY, carol) },
+      ];
+      const gate = vi.spyOn(coffer.server.coffer.containerChecks, 'gate');
+      const answer = carol.client.post('/v1/containers', { type: 'rsa', secret_refs });
+      await expect.poll(() => gate.mock.calls.map(([, project]) => project)).toEqual([carol.projectId]);
+      for (const release of releases.slice(0, 2)) release();
+      expect((await answer).status).toBe(mode === 'warn' ? 201 : 400);
+      expect(told('the parts of a container do not belong together')).toHaveLength(1);
+    });
+  });
+
+  it('makes no container when the payloads cannot be read just now: 503 as everywhere', async () => {
+    const { keyring } = coffer.server.coffer;
+    const away = vi.spyOn(keyring, 'open').mockRejectedValue(new CofferError('unavailable', 'Away'));
+    const reply = await make('rsa', { public_key: PUBLIC, private_key: KEY });
+    away.mockRestore();
+    expect([reply.status, reply.json.description]).toEqual([503, 'Away']);
   });
 });
