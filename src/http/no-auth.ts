@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { type Actor, expandRoles } from '../policy/actor.ts';
+import { type Actor, expandRoles, foldRole } from '../policy/actor.ts';
 import { MiddlewareRefusal } from './errors.ts';
 
 /** The project that the keyring keeps for itself. */
@@ -36,6 +36,6 @@ function readRoles(value: string | string[] | undefined): string[] {
   if (typeof value !== 'string') return ['admin'];
   return value
     .split(',')
-    .map((role) => role.trim())
+    .map((role) => foldRole(role.trim()))
     .filter((role) => role !== '');
 }

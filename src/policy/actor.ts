@@ -43,6 +43,14 @@ const impliedBy: ReadonlyMap<string, string> = new Map([
 ]);
 
 /**
+ * A role's name as rules have it, where it is another's: OpenStack's services compare roles without case. Of
+ * ASCII alone, so that no other letter becomes one.
+ */
+export function foldRole(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
+}
+
+/**
  * The roles given and all that they imply (admin → manager → member → reader), each once, in the order first
  * met. An empty name is dropped; a role outside that chain implies nothing.
  */

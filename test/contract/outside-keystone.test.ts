@@ -76,6 +76,12 @@ describe('with an outside Keystone', () => {
     expect((await store(makeToken({ roles: [] }).client)).status).toBe(403);
   });
 
+  it('a role counts in any case, as it does for Barbican', async () => {
+    expect((await store(makeToken({ roles: [{ name: 'Creator' }] }).client)).status).toBe(201);
+    expect(await listStatus(makeToken({ roles: [{ name: 'OBSERVER' }] }).client)).toBe(200);
+    expect((await store(makeToken({ roles: [{ name: 'Observer' }] }).client)).status).toBe(403);
+  });
+
   it('an order is worked on with the roles that it came with', async () => {
     const { client } = makeToken();
     const meta = { algorithm: 'aes', bit_length: 256 };

@@ -86,6 +86,11 @@ it('makes an actor of the headers, and never one of the project that holds the k
   });
   expect(noAuthenticate({ 'x-project-id': 'p' }).roles).toContain('admin');
   expect(noAuthenticate({ 'x-project-id': 'p', 'x-roles': '' }).roles).toEqual([]);
+  expect(noAuthenticate({ 'x-project-id': 'p', 'x-roles': 'Member,CREATOR' }).roles).toEqual([
+    'member',
+    'reader',
+    'creator',
+  ]);
   for (const bad of ['system', '', 'a b', 'é', 'x'.repeat(256)]) {
     expect(() => noAuthenticate({ 'x-project-id': bad })).toThrow(/X-Project-Id/i);
   }

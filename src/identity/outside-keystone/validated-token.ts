@@ -1,4 +1,4 @@
-import type { AccessRule, Actor, ScopeKind } from '../../policy/actor.ts';
+import { type AccessRule, type Actor, foldRole, type ScopeKind } from '../../policy/actor.ts';
 
 export interface ValidatedToken {
   actor: Actor;
@@ -53,7 +53,7 @@ function scopeOf(token: Fields): Pick<Actor, 'scope' | 'projectId' | 'scopeDomai
 
 function rolesOf({ roles }: Fields): string[] {
   if (!Array.isArray(roles)) throw malformed('roles');
-  return roles.map((role: unknown) => textIn(fieldsOf(role, 'role'), 'name', 'role'));
+  return roles.map((role: unknown) => foldRole(textIn(fieldsOf(role, 'role'), 'name', 'role')));
 }
 
 function credentialOf(token: Fields): Pick<Actor, 'applicationCredentialId' | 'accessRules'> {

@@ -25,6 +25,16 @@ describe('what Keystone says of a token', () => {
     });
   });
 
+  it('counts for roles whatever their case is there, and for no letter that is not of ASCII', () => {
+    const names = ['Member', 'ADMIN', 'Key-Manager:Service-Admin', '\u212aey-manager:service-admin'];
+    expect(read({ roles: names.map((name) => ({ name })) }).roles).toEqual([
+      'member',
+      'admin',
+      'key-manager:service-admin',
+      '\u212aey-manager:service-admin',
+    ]);
+  });
+
   it('is scoped to a domain, the system or nothing, and then to no project', () => {
     const other = { project: undefined };
     expect(read({ ...other, domain })).toMatchObject({
