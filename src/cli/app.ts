@@ -4,6 +4,7 @@ import type { Installation } from '../installation.ts';
 import { appFlags, parseAllowed, parseExpires } from './app-flags.ts';
 import { type Command, type CommandContext, listFlag, stringFlag, UsageError } from './command.ts';
 import { exitCodes } from './exit-codes.ts';
+import { putOnRecord } from './operator-record.ts';
 import { chooseFormat, type Fields, type Format, formatList, formatOne, outputFlag } from './output.ts';
 import { confirmByName } from './prompt.ts';
 import { installationFlags } from './setting-flags.ts';
@@ -44,6 +45,7 @@ const create: Command = {
         source: stringFlag(context, 'source') ?? null,
         printsSecret: context.values['print-secret'] === true,
       });
+      await putOnRecord(context, 'identity:create_application_credential', app.credential.id);
       const handed = handOver(app, config.publicUrl);
       const shown = { ...(await describe(parts, app)), ...handed };
       const isRaw = format === 'raw';
@@ -103,9 +105,11 @@ function ending(
   verb: 'revoke' | 'delete',
   summary: string,
   warning: (name: string) => string,
-  act: (parts: Parts, name: string) => Promise<void>,
+  /** Resolves to the id of what ended. */
+  act: (parts: Parts, name: string) => Promise<string>,
 ): Command {
   const command = `app ${verb}`;
+  const action = verb === 'revoke' ? 'identity:revoke_token' : 'identity:delete_user';
   return {
     name: command,
     summary,
@@ -114,9 +118,9 @@ function ending(
     flags: { yes: { type: 'boolean', description: 'Do not ask.' }, ...installationFlags },
     run: async (context) => {
       const name = oneName(context, command);
-      if (!(await confirmByName(context, name, warning(name)))) return exitCodes.usage;
+      if (!(await confirmByName(context, name, warning(name)))) return exitCodes.invalid;
       return await withInstallation(context, { allowEmpty: false }, async (parts) => {
-        await act(parts, name);
+        await putOnRecord(context, action, await act(parts, name));
         return exitCodes.done;
       });
     },

@@ -60,7 +60,7 @@ async function destroyAll(context: CommandContext, found: readonly Orphans[]): P
     const what =
       `This destroys ${ids.length} keys in the store ${store}. ` +
       'Another installation on the same token, or another copy of this database, loses what it has under them';
-    if (!(await confirmByName(context, store, what))) return exitCodes.usage;
+    if (!(await confirmByName(context, store, what))) return exitCodes.invalid;
     for (const id of ids) {
       await objects.destroy(id);
       await putOnRecord(context, 'keyring:destroy_orphan', `${store}/${id}`);

@@ -12,6 +12,7 @@ import {
 import { exitCodes } from './exit-codes.ts';
 import { parseClaims, readKeySource } from './issuer-flags.ts';
 import { issuerTest } from './issuer-test.ts';
+import { putOnRecord } from './operator-record.ts';
 import { chooseFormat, type Fields, type Format, formatList, formatOne, outputFlag } from './output.ts';
 import { confirmByName } from './prompt.ts';
 import { installationFlags } from './setting-flags.ts';
@@ -84,7 +85,9 @@ const create: Command = {
     return await withInstallation(context, { allowEmpty: false }, async (parts) => {
       const { createIssuer } = await import('../identity/federation/issuers.ts');
       const given = { name, issuerUrl, audience, claims, project, roles, allowPrivate, allowHttp, ...source };
-      context.stdout.write(formatOne(await describe(parts, await createIssuer(parts, given)), format));
+      const made = await createIssuer(parts, given);
+      await putOnRecord(context, 'identity:create_identity_provider', made.id);
+      context.stdout.write(formatOne(await describe(parts, made), format));
       return exitCodes.done;
     });
   },
@@ -157,6 +160,7 @@ const set: Command = {
         ...(revoke === true ? { revokesTokens: true } : {}),
         ...(jwks === undefined ? {} : await readKeySource(jwks, context.cwd, { allowPrivate, allowHttp })),
       });
+      await putOnRecord(context, 'identity:update_identity_provider', changed.id);
       context.stdout.write(formatOne(await describe(parts, changed), format));
       return exitCodes.done;
     });
@@ -172,11 +176,11 @@ const remove: Command = {
   run: async (context) => {
     const name = oneName(context, 'issuer delete');
     if (!(await confirmByName(context, name, `This deletes the issuer ${name} and ends its tokens`))) {
-      return exitCodes.usage;
+      return exitCodes.invalid;
     }
     return await withInstallation(context, { allowEmpty: false }, async (parts) => {
       const { deleteIssuer } = await import('../identity/federation/issuers.ts');
-      await deleteIssuer(parts, name);
+      await putOnRecord(context, 'identity:delete_identity_provider', await deleteIssuer(parts, name));
       return exitCodes.done;
     });
   },

@@ -19,7 +19,7 @@ export const shred: Command = {
   run: async (context) => {
     const name = oneName(context, 'project shred');
     const what = `This destroys the keys of the project ${name}, and every secret, container and order in it`;
-    if (!(await confirmByName(context, name, what))) return exitCodes.usage;
+    if (!(await confirmByName(context, name, what))) return exitCodes.invalid;
     return await withManagement(context, async (management) => {
       const project = await resolveAny(management, name);
       await putOnRecord(context, 'identity:delete_project', project.id);

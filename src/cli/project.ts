@@ -9,6 +9,7 @@ import {
   resolveProject,
   withManagement,
 } from './operator.ts';
+import { putOnRecord } from './operator-record.ts';
 import { chooseFormat, type Fields, type Format, formatList, formatOne, outputFlag } from './output.ts';
 import { shred } from './project-shred.ts';
 import { confirmByName } from './prompt.ts';
@@ -33,6 +34,7 @@ const create: Command = {
     return await withManagement(context, async (management) => {
       const { createProject } = await import('../identity/management/projects.ts');
       const project = await createProject(management, async () => ({ name, description }));
+      await putOnRecord(context, 'identity:create_project', project.id);
       context.stdout.write(formatOne({ id: project.id, name: project.name }, format));
       return exitCodes.done;
     });
@@ -105,9 +107,9 @@ const set: Command = {
     return await withManagement(context, async (management) => {
       const { updateProject } = await import('../identity/management/projects.ts');
       const { id } = await resolveProject(management, name);
-      context.stdout.write(
-        formatOne(describe(await updateProject(management, id, async () => changes)), format),
-      );
+      const changed = await updateProject(management, id, async () => changes);
+      await putOnRecord(context, 'identity:update_project', id);
+      context.stdout.write(formatOne(describe(changed), format));
       return exitCodes.done;
     });
   },
@@ -122,7 +124,7 @@ const remove: Command = {
   run: async (context) => {
     const name = oneName(context, 'project delete');
     const what = `This deletes the project ${name} and every secret, container and order in it`;
-    if (!(await confirmByName(context, name, what))) return exitCodes.usage;
+    if (!(await confirmByName(context, name, what))) return exitCodes.invalid;
     return await withManagement(context, async (management) => {
       const { deleteProject } = await import('../identity/management/projects.ts');
       const { deleteProject: destroy, PROJECT_DELETION } = await import('../projects/deletion.ts');
@@ -130,6 +132,7 @@ const remove: Command = {
       const { id } = await resolveProject(management, name);
       // Nobody gets in from now on; the rest is a server's job.
       await deleteProject(management, id, async () => await destroy({ ...management, wake: () => {} }, id));
+      await putOnRecord(context, 'identity:delete_project', id);
       await wakeNodes(management.db, PROJECT_DELETION);
       return exitCodes.done;
     });

@@ -3,6 +3,7 @@ import type { Management } from '../identity/management/management.ts';
 import { type Command, type CommandContext, type Flags, stringFlag, UsageError } from './command.ts';
 import { exitCodes } from './exit-codes.ts';
 import { oneName, resolveProject, resolveRole, resolveUser, withManagement } from './operator.ts';
+import { putOnRecord } from './operator-record.ts';
 import { chooseFormat, type Format, formatList, outputFlag } from './output.ts';
 import { installationFlags } from './setting-flags.ts';
 
@@ -45,7 +46,7 @@ const assign: Command = {
   flags: { ...placeFlags, ...installationFlags },
   run: async (context) => {
     const { createGrant } = await import('../identity/management/grants.ts');
-    return await withGrant(context, 'role assign', createGrant);
+    return await withGrant(context, 'role assign', createGrant, 'identity:create_grant');
   },
 };
 
@@ -57,7 +58,7 @@ const remove: Command = {
   flags: { ...placeFlags, ...installationFlags },
   run: async (context) => {
     const { revokeGrant } = await import('../identity/management/grants.ts');
-    return await withGrant(context, 'role remove', revokeGrant);
+    return await withGrant(context, 'role remove', revokeGrant, 'identity:revoke_grant');
   },
 };
 
@@ -66,7 +67,12 @@ type Change = (
   grant: { userId: string; scope: Scope; roleId: string },
 ) => Promise<void>;
 
-async function withGrant(context: CommandContext, command: string, change: Change): Promise<number> {
+async function withGrant(
+  context: CommandContext,
+  command: string,
+  change: Change,
+  action: string,
+): Promise<number> {
   const name = oneName(context, command);
   const userName = stringFlag(context, 'user');
   const places = placesOf(context);
@@ -78,6 +84,8 @@ async function withGrant(context: CommandContext, command: string, change: Chang
     const scope = await readScope(context, management);
     if (scope === undefined) throw new UsageError(`${command}: needs a place`);
     await change(management, { userId: user.id, scope, roleId: role.id });
+    const place = scope.kind === 'system' ? 'system' : `${scope.kind}s/${scope.id}`;
+    await putOnRecord(context, action, `${place}/users/${user.id}/roles/${role.id}`);
     return exitCodes.done;
   });
 }

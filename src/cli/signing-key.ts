@@ -1,5 +1,6 @@
 import { type Command, type CommandContext, UsageError } from './command.ts';
 import { exitCodes } from './exit-codes.ts';
+import { putOnRecord } from './operator-record.ts';
 import { chooseFormat, type Fields, type Format, formatList, formatOne, outputFlag } from './output.ts';
 import { confirmByName } from './prompt.ts';
 import { installationFlags } from './setting-flags.ts';
@@ -57,6 +58,7 @@ async function rotate(context: CommandContext): Promise<number> {
     const { rotateSigningKey } = await import('../identity/signing-key-rotation.ts');
     const made = await rotateSigningKey(parts, { atOnce });
     if (made === undefined) throw new Error('a rotation that was asked for was not done');
+    await putOnRecord(context, 'identity:rotate_signing_key', made.id);
     const state = made.not_before > parts.clock.now() ? 'published' : 'signs';
     context.stdout.write(formatOne(fieldsOf(made, state), format));
     return exitCodes.done;

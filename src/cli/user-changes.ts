@@ -9,6 +9,7 @@ import {
   resolveUser,
   withManagement,
 } from './operator.ts';
+import { putOnRecord } from './operator-record.ts';
 import { chooseFormat, type Format, formatOne, outputFlag } from './output.ts';
 import { confirmByName } from './prompt.ts';
 import { installationFlags } from './setting-flags.ts';
@@ -42,6 +43,7 @@ const set: Command = {
       const { updateUser } = await import('../identity/management/users.ts');
       const { id } = await resolveUser(management, name);
       const changed = await updateUser(management, id, async () => changes);
+      await putOnRecord(context, 'identity:update_user', id);
       context.stdout.write(formatOne(describeUser(changed), format));
       return exitCodes.done;
     });
@@ -66,6 +68,7 @@ const password: Command = {
       const { updateUser } = await import('../identity/management/users.ts');
       const { id } = await resolveUser(management, name);
       await updateUser(management, id, async () => ({ password: fresh }));
+      await putOnRecord(context, 'identity:change_password', id);
       return exitCodes.done;
     });
   },
@@ -80,10 +83,12 @@ const remove: Command = {
   run: async (context) => {
     const name = oneName(context, 'user delete');
     const what = `This deletes the user ${name} and ends its tokens and applications`;
-    if (!(await confirmByName(context, name, what))) return exitCodes.usage;
+    if (!(await confirmByName(context, name, what))) return exitCodes.invalid;
     return await withManagement(context, async (management) => {
       const { deleteUser } = await import('../identity/management/users.ts');
-      await deleteUser(management, (await resolveUser(management, name)).id);
+      const { id } = await resolveUser(management, name);
+      await deleteUser(management, id);
+      await putOnRecord(context, 'identity:delete_user', id);
       return exitCodes.done;
     });
   },

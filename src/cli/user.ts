@@ -3,6 +3,7 @@ import { type Command, listFlag, stringFlag, UsageError } from './command.ts';
 import { exitCodes } from './exit-codes.ts';
 import { readNewPassword } from './hidden-input.ts';
 import { oneName, resolveUser, withManagement } from './operator.ts';
+import { putOnRecord } from './operator-record.ts';
 import { chooseFormat, type Format, formatList, formatOne, outputFlag } from './output.ts';
 import { installationFlags } from './setting-flags.ts';
 import { changes } from './user-changes.ts';
@@ -60,6 +61,7 @@ const create: Command = {
         const user = await createUser(parts, passwords, name, password, { grants });
         return { id: user.id, name: user.name, project: project.name, roles: roleNames.join(',') };
       });
+      await putOnRecord(context, 'identity:create_user', shown.id);
       context.stdout.write(formatOne(shown, format));
       return exitCodes.done;
     });

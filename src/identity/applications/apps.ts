@@ -167,14 +167,21 @@ async function findAppUser(parts: IdentityParts, name: string): Promise<KnownUse
   }
 }
 
-/** Its secret and its tokens end, on every server within 5 s; the application stays, and can be made anew. */
-export async function revokeApp(parts: IdentityParts, name: string): Promise<void> {
-  await untilCurrent(async () => await revokeCredential(parts, (await getApp(parts, name)).credential));
+/**
+ * Its secret and its tokens end, on every server within 5 s; the application stays, and can be made anew.
+ * Resolves to the id of its credential.
+ */
+export async function revokeApp(parts: IdentityParts, name: string): Promise<string> {
+  return await untilCurrent(async () => {
+    const { credential } = await getApp(parts, name);
+    await revokeCredential(parts, credential);
+    return credential.id;
+  });
 }
 
-/** The application with its user, roles and credential. What it stored stays. */
-export async function deleteApp(parts: IdentityParts, name: string): Promise<void> {
-  await untilCurrent(async () => {
+/** The application with its user, roles and credential. What it stored stays. Resolves to the user's id. */
+export async function deleteApp(parts: IdentityParts, name: string): Promise<string> {
+  return await untilCurrent(async () => {
     const known = await findAppUser(parts, name);
     if (known === undefined) throw new CofferError('not_found', `There is no application ${name}.`);
     await parts.db.transaction(async (tx) => {
@@ -183,6 +190,7 @@ export async function deleteApp(parts: IdentityParts, name: string): Promise<voi
       await deleteRow(tx, 'users', known.user);
       await announce(tx);
     });
+    return known.user.id;
   });
 }
 

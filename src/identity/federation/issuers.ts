@@ -127,9 +127,9 @@ export async function changeIssuer(
   });
 }
 
-/** Deletes an issuer with its user: their tokens end. */
-export async function deleteIssuer(parts: IdentityParts, name: string): Promise<void> {
-  await untilCurrent(async () => {
+/** Deletes an issuer with its user: their tokens end. Resolves to its id. */
+export async function deleteIssuer(parts: IdentityParts, name: string): Promise<string> {
+  return await untilCurrent(async () => {
     const issuer = await getIssuer(parts, name);
     const known = await readUser(parts, issuer.user_id, null);
     await parts.db.transaction(async (tx) => {
@@ -142,6 +142,7 @@ export async function deleteIssuer(parts: IdentityParts, name: string): Promise<
       if (known !== undefined) await deleteRow(tx, 'users', known.user);
       await announce(tx);
     });
+    return issuer.id;
   });
 }
 
