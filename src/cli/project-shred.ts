@@ -80,7 +80,7 @@ function report(
   { stdout, stderr }: CommandContext,
   name: string,
   { id }: ProjectRow,
-  { outcome, rows, keks, masterKeys, unreached }: Shredding,
+  { outcome, rows, keks, masterKeys, unreached, unproven }: Shredding,
 ): number {
   if (outcome === undefined) {
     stderr.write(
@@ -88,14 +88,25 @@ function report(
     );
     return exitCodes.internal;
   }
-  stdout.write(`Shredded the project ${name} (${id}): ${keks} keys and ${rows} rows are destroyed.\n`);
+  const isProven = unreached.length + unproven.length === 0;
+  stdout.write(
+    isProven
+      ? `Shredded the project ${name} (${id}): ${keks} keys and ${rows} rows are destroyed.\n`
+      : `Deleted the project ${name} (${id}): the rows of ${keks} keys, and ${rows} others.\n`,
+  );
   if (unreached.length > 0) {
     stderr.write(
       `Objects of its keys are still in the stores ${unreached.join(', ')}, which COFFER_STORES does not name here. ` +
         'To destroy them, where they are named: coffer hsm orphans --destroy\n',
     );
-    return exitCodes.internal;
   }
+  if (unproven.length > 0) {
+    stderr.write(
+      `Rows of its keys did not open here, or were missing: objects may still be in the stores ${unproven.join(', ')}, ` +
+        'and open copies of these rows. To destroy them: coffer hsm orphans --destroy\n',
+    );
+  }
+  if (!isProven) return exitCodes.internal;
   stderr.write(keks > 0 && masterKeys.length === 0 ? OBJECTS_GONE : `${describeRemains(masterKeys)}\n`);
   return exitCodes.done;
 }

@@ -41,10 +41,13 @@ export interface CryptoBackend {
    */
   rewrapKek(wrapped: Uint8Array, from: MasterKeyUse, to: MasterKeyUse): Promise<Uint8Array>;
   /**
-   * Destroys what is left of a KEK in the backend once its row is gone; where a KEK is only what its row
-   * says, that is nothing. One that is destroyed already is no error.
+   * Destroys what the backend keeps of a KEK beside its row, and says whether it keeps anything: false for
+   * one that is only what its row says, which need not open for that. One that is destroyed already is no
+   * error.
+   *
+   * @throws CofferError `integrity_violation` for a row that names an object and does not open.
    */
-  destroyKek(masterKeyId: string, wrapped: Uint8Array, context: Uint8Array): Promise<void>;
+  destroyKek(masterKeyId: string, wrapped: Uint8Array, context: Uint8Array): Promise<boolean>;
   /** The ids of the master keys that it has now. */
   listMasterKeys(): Promise<readonly string[]>;
   /**

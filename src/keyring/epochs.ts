@@ -107,18 +107,26 @@ export async function rewrapEpoch(parts: EpochParts, row: KekRow, masterKeyId: s
 }
 
 /**
- * Destroys what the store keeps of a KEK outside its row. A row that does not verify gives nothing to
- * destroy, and neither does one of a store that the configuration does not name.
+ * Destroys what the store keeps of a KEK outside its row, and says what came of it: `nothing` is kept of one
+ * that is only what its row says; what is kept is `unknown` where the row does not open, or is of a store
+ * that the configuration does not name.
  *
  * @throws StoreAway when the store is away.
  */
-export async function destroyKek({ stores, installationId }: EpochParts, row: KekRow): Promise<void> {
+export async function destroyKek(
+  { stores, installationId }: EpochParts,
+  row: KekRow,
+): Promise<'destroyed' | 'nothing' | 'unknown'> {
   const backend = hasKeyColumns(row) ? stores.find(row.store) : undefined;
-  if (backend === undefined) return;
+  if (backend === undefined) return 'unknown';
   const context = kekContext(installationId, row.project_id, row.id, row.epoch, row.master_key_id);
-  await backend.destroyKek(row.master_key_id, row.wrapped_kek, context).catch((error: unknown) => {
-    if (!(error instanceof CofferError && error.code === 'integrity_violation')) throwAway(error);
-  });
+  try {
+    const isKept = await backend.destroyKek(row.master_key_id, row.wrapped_kek, context);
+    return isKept ? 'destroyed' : 'nothing';
+  } catch (error) {
+    if (error instanceof CofferError && error.code === 'integrity_violation') return 'unknown';
+    throwAway(error);
+  }
 }
 
 /**
@@ -166,7 +174,7 @@ export async function makeEpoch(
 }
 
 /** Takes back what nothing rests on. What stays of it, in a store that is away, `findOrphans` finds. */
-export async function discard(destroy: () => Promise<void>): Promise<void> {
+export async function discard(destroy: () => Promise<unknown>): Promise<void> {
   try {
     await destroy();
   } catch (error) {

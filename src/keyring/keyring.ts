@@ -11,7 +11,7 @@ import { KeyCache } from './key-cache.ts';
 import { ProjectCache } from './project-cache.ts';
 import { ProjectEpochs } from './project-epochs.ts';
 import { findOrphans, type Orphans } from './orphans.ts';
-import { findKek, findProject, type KeksUnder, listKeks, listMasterKeysOf } from './queries.ts';
+import { findKek, findProject, listKeks } from './queries.ts';
 import { checkActiveMasterKey, isAheadOf, requireUnretired } from './store-master-keys.ts';
 import type { Stores } from './stores.ts';
 import { insertSystemProject } from './system-project.ts';
@@ -230,16 +230,21 @@ export class Keyring implements RowKeys {
     await this.#projectEpochs.startNext(project, store, also);
   }
 
-  /** Destroys what the stores keep of a project's KEKs beside their rows, which are still there. */
-  async destroyKeks(projectId: string, isMeant: (epoch: bigint) => boolean = () => true): Promise<void> {
-    for (const row of await listKeks(this.#options.db, projectId)) {
-      if (isMeant(row.epoch)) await destroyKek(this, row);
+  /**
+   * Destroys what the stores keep of a project's KEKs beside their rows, which are still there. Gives the ids
+   * of those of which nobody knows what that is.
+   */
+  async destroyKeks(projectId: string, isMeant: (epoch: bigint) => boolean = () => true): Promise<string[]> {
+    const unknown: string[] = [];
+    for (const row of await this.listKeks(projectId)) {
+      if (isMeant(row.epoch) && (await destroyKek(this, row)) === 'unknown') unknown.push(row.id);
     }
+    return unknown;
   }
 
-  /** What the keys of a project are wrapped under, as the database says it. */
-  async listMasterKeysOf(projectId: string): Promise<KeksUnder[]> {
-    return await listMasterKeysOf(this.#options.db, projectId);
+  /** The rows of a project's KEKs, unverified. */
+  async listKeks(projectId: string): Promise<KekRow[]> {
+    return await listKeks(this.#options.db, projectId);
   }
 
   /** As `findOrphans`, of these stores. */

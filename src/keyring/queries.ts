@@ -1,4 +1,3 @@
-import { SUITES } from '../crypto/envelope.ts';
 import { sealedColumns } from '../db/layouts.ts';
 import type { Lookup } from '../db/lookup.ts';
 import type { Db } from '../db/open.ts';
@@ -71,26 +70,6 @@ export async function reserveWraps(
     values: [kind, store, id, projectId, seen, block, refuseAt],
   });
   return rows[0]?.wraps;
-}
-
-/** Keys of a project under one master key, or that are objects of a token and end with them. */
-export interface KeksUnder {
-  store: string;
-  master_key_id: string;
-  /** The row has a reference (FORMAT.md §2.5), and no key. */
-  reference: boolean;
-  keks: bigint;
-}
-
-/** The master keys that a project's keys are wrapped under, as the database says it. */
-export async function listMasterKeysOf(db: Db, projectId: string): Promise<KeksUnder[]> {
-  const { rows } = await db.query<KeksUnder>({
-    name: 'master-keys-of-project',
-    text: `SELECT store, master_key_id, substr(wrapped_kek, 1, 1) = $2 AS reference, count(*) AS keks
-      FROM keks WHERE project_id = $1 GROUP BY 1, 2, 3 ORDER BY 1, 2, 3`,
-    values: [projectId, Uint8Array.of(SUITES.tokenKeyReference)],
-  });
-  return rows;
 }
 
 /** Whether there is a row that only a keyring opens. */

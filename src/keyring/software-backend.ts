@@ -33,7 +33,7 @@ export function createSoftwareBackend(
           wipe(key);
         }
       }),
-    destroyKek: async () => {},
+    destroyKek: async () => false,
     listMasterKeys: async () => held.ids,
     addMasterKey: async (id) => await held.add(id),
     removeMasterKey: async (id, activeId) => await held.remove(id, activeId),

@@ -3,6 +3,7 @@ import { IDENTITY_CHANNEL } from '../db/channels.ts';
 import type { ProjectRow } from '../db/schema.ts';
 import { deleteRow, StaleRow, updateRow } from '../db/sealed.ts';
 import { CofferError, StoreAway } from '../errors.ts';
+import { UNKNOWN_REMAINS } from '../keyring/kek-remains.ts';
 import * as queries from './queries.ts';
 
 type Parts = Pick<Coffer, 'db' | 'keyring' | 'clock'>;
@@ -123,12 +124,14 @@ async function destroyKeys(
   { db, keyring, log }: Deletion,
   projectId: string,
 ): Promise<StoreAway | undefined> {
+  let unknown: readonly string[];
   try {
-    await keyring.destroyKeks(projectId);
+    unknown = await keyring.destroyKeks(projectId);
   } catch (error) {
     if (error instanceof StoreAway) return error;
     throw error;
   }
+  if (unknown.length > 0) log.warn({ project: projectId, keks: unknown }, UNKNOWN_REMAINS);
   const keks = await queries.deleteKeks(db, projectId);
   keyring.forgetKeys(projectId);
   if (keks > 0) log.info({ project: projectId, keks }, 'the keys of a deleted project were destroyed');

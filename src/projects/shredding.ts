@@ -1,5 +1,7 @@
 import type { Coffer } from '../coffer.ts';
+import type { KekRow } from '../db/schema.ts';
 import { CofferError } from '../errors.ts';
+import { findRemains, isReference, type KekRemains } from '../keyring/kek-remains.ts';
 import { advanceDeletion, type Deletion, deleteProject } from './deletion.ts';
 import * as queries from './queries.ts';
 
@@ -9,15 +11,13 @@ export interface MasterKeyName {
   masterKeyId: string;
 }
 
-export interface Shredding {
+export interface Shredding extends KekRemains {
   /** Undefined when it was cut off: the servers go on with it. */
   outcome: 'done' | undefined;
   rows: number;
   keks: number;
   /** Of the keys that were destroyed and may be in copies; objects of a token are in none. */
   masterKeys: readonly MasterKeyName[];
-  /** Stores that the configuration does not name, and in which objects of its keys are still there. */
-  unreached: readonly string[];
 }
 
 type Parts = Deletion & Pick<Coffer, 'clock'>;
@@ -48,28 +48,37 @@ export async function shredProject(
   if (project === undefined || project.origin === 'system') {
     throw new CofferError('not_found', 'There is no such project.');
   }
+  // Servers begin at once with one that is marked, and rows that are gone say nothing.
+  const before = await keyring.listKeks(projectId);
   if (project.deleted === null) await mark();
-  const keys = await keyring.listMasterKeysOf(projectId);
+  const keks = joinById(before, await keyring.listKeks(projectId));
   const total = await queries.countRowsOf(db, projectId);
-  const copied = keys.filter(({ reference }) => !reference);
-  const masterKeys = copied.map(({ store, master_key_id }) => ({ store, masterKeyId: master_key_id }));
-  const keks = keys.reduce((sum, { keks: count }) => sum + Number(count), 0);
-  const unreached = keys.filter(
-    ({ store, reference }) => reference && keyring.stores.find(store) === undefined,
-  );
-  const destroyed = { keks, masterKeys, unreached: [...new Set(unreached.map(({ store }) => store))] };
+  const destroyed = { keks: keks.length, masterKeys: masterKeysOf(keks) };
   onProgress(0, total);
   for (let outcome: 'more' | 'done' = 'more'; outcome === 'more'; ) {
-    if (signal.aborted) return { outcome: undefined, rows: 0, ...destroyed };
+    if (signal.aborted) return { outcome: undefined, rows: 0, ...destroyed, unreached: [], unproven: [] };
     outcome = await advanceDeletion(parts, projectId);
     onProgress(total - (await queries.countRowsOf(db, projectId)), total);
   }
   // Nothing is left to do also where the row is not marked any more, or does not verify.
-  if ((await keyring.listMasterKeysOf(projectId)).length > 0) {
+  if ((await keyring.listKeks(projectId)).length > 0) {
     throw new CofferError(
       'integrity_violation',
       'The keys of the project are still there: its row was altered, and does not say that it is deleted.',
     );
   }
-  return { outcome: 'done', rows: total, ...destroyed };
+  const { deleted, active_epoch: active } = project;
+  const isWhole = deleted !== null || active === 0n || keks.some(({ epoch }) => epoch === active);
+  return { outcome: 'done', rows: total, ...destroyed, ...(await findRemains(keyring, keks, isWhole)) };
+}
+
+function joinById(before: readonly KekRow[], after: readonly KekRow[]): KekRow[] {
+  const known = new Set(before.map(({ id }) => id));
+  return [...before, ...after.filter(({ id }) => !known.has(id))];
+}
+
+function masterKeysOf(keks: readonly KekRow[]): MasterKeyName[] {
+  const copied = keks.filter((row) => !isReference(row));
+  const names = copied.map(({ store, master_key_id: masterKeyId }) => ({ store, masterKeyId }));
+  return [...new Map(names.map((name) => [`${name.store}/${name.masterKeyId}`, name])).values()];
 }

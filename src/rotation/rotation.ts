@@ -1,6 +1,7 @@
 import { StaleRow, sealRow, swapRow } from '../db/sealed.ts';
 import type { ProjectRow } from '../db/schema.ts';
 import { CofferError } from '../errors.ts';
+import { UNKNOWN_REMAINS } from '../keyring/kek-remains.ts';
 import * as queries from './queries.ts';
 import { moveProject, type RotationPace } from './moving.ts';
 import type { RotationParts } from './rewrap.ts';
@@ -124,8 +125,13 @@ async function retire(
 /**
  * Destroys the keys of epochs that no longer count. The store's part first: a row that is gone names nothing.
  */
-async function finish({ db, keyring }: RotationParts, projectId: string, below: bigint): Promise<'done'> {
-  await keyring.destroyKeks(projectId, (epoch) => epoch < below);
+async function finish(
+  { db, keyring, log }: RotationParts,
+  projectId: string,
+  below: bigint,
+): Promise<'done'> {
+  const unknown = await keyring.destroyKeks(projectId, (epoch) => epoch < below);
+  if (unknown.length > 0) log.warn({ project: projectId, keks: unknown }, UNKNOWN_REMAINS);
   await db.transaction(async (tx) => {
     await queries.deleteKeksBelow(tx, projectId, below);
     await queries.deleteCountsOfGone(tx, projectId);

@@ -157,8 +157,9 @@ function exerciseEnd(stage: () => Stage, create: () => Promise<BackendTrial>): v
     const { backend, active, wrapped } = stage();
     const gone = await backend.createKek(active, CONTEXT);
     gone.kek.close();
-    await backend.destroyKek(active, gone.wrapped, CONTEXT);
-    await backend.destroyKek(active, gone.wrapped, CONTEXT);
+    const isKept = await backend.destroyKek(active, gone.wrapped, CONTEXT);
+    expect(await backend.destroyKek(active, gone.wrapped, CONTEXT)).toBe(isKept);
+    expect(isKept && backend.objects === undefined).toBe(false);
     (await backend.openKek(active, wrapped, CONTEXT)).close();
   });
 

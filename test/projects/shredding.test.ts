@@ -49,6 +49,7 @@ describe('the shredding of a project', () => {
       keks: 1,
       masterKeys: [{ store: 'software', masterKeyId: 'mk-test' }],
       unreached: [],
+      unproven: [],
     });
     expect(seen[0]).toEqual([0, 15]);
     expect(seen.at(-1)).toEqual([15, 15]);

@@ -24,14 +24,13 @@ export interface Pkcs11Options {
 /** KEKs under a master key that is an object of a PKCS#11 token. */
 export function createPkcs11Backend({ store, mode, masterKey, client }: Pkcs11Options): CryptoBackend {
   const openTokenKek = (objectId: Uint8Array): OpenKek => createTokenKek(client, objectId);
-  const cached: Pick<CryptoBackend, 'createKek' | 'openKek' | 'destroyKek'> = {
+  const cached: Pick<CryptoBackend, 'createKek' | 'openKek'> = {
     createKek: async (id, context) => {
       const { key, wrapped } = await client.call('makeKek', { masterKey: id, context });
       return { wrapped, kek: openSoftwareKek(key) };
     },
     openKek: async (id, wrapped, context) =>
       openSoftwareKek(await client.call('openKek', { masterKey: id, wrapped, context })),
-    destroyKek: async () => {},
   };
   const strict: typeof cached = {
     createKek: async (id, context) => {
@@ -40,9 +39,6 @@ export function createPkcs11Backend({ store, mode, masterKey, client }: Pkcs11Op
     },
     openKek: async (id, wrapped, context) =>
       openTokenKek(await client.call('openTokenKek', { masterKey: id, wrapped, context })),
-    destroyKek: async (id, wrapped, context) => {
-      await client.call('destroyTokenKek', { masterKey: id, wrapped, context });
-    },
   };
   return {
     store,
@@ -50,6 +46,12 @@ export function createPkcs11Backend({ store, mode, masterKey, client }: Pkcs11Op
     objects: createKekObjects(client),
     activeMasterKeyId: () => masterKey,
     ...(mode === 'strict' ? strict : cached),
+    // The mode is that of keys to be made: what there is may be of the other one.
+    destroyKek: async (id, wrapped, context) => {
+      if (wrapped[0] !== SUITES.tokenKeyReference) return false;
+      await client.call('destroyTokenKek', { masterKey: id, wrapped, context });
+      return true;
+    },
     rewrapKek: async (wrapped, from, to) => await client.call('rewrapKek', { from, wrapped, to }),
     listMasterKeys: async () => await client.call('listMasterKeys', null),
     addMasterKey: async (id) => {
