@@ -34,14 +34,18 @@ export interface KekRotation {
 
 const COLUMNS = 'project_id, below, started, drained, rewrapped, damaged';
 
-/** In the transaction that makes the new epoch. One that is under way already goes on to the newer epoch. */
+/**
+ * In the transaction that makes the new epoch. One that is under way already goes on to the newer epoch, at
+ * once: what held it back may be put right by now, and two nodes may work on it.
+ */
 export async function insertRotation(tx: Queryable, projectId: string, below: bigint): Promise<void> {
   await tx.query({
     name: 'insert-rotation',
     text: `INSERT INTO kek_rotations (project_id, below, started, rewrapped, damaged)
       VALUES ($1, $2, now(), 0, 0)
       ON CONFLICT (project_id) DO UPDATE
-      SET below = greatest(kek_rotations.below, EXCLUDED.below), drained = NULL`,
+      SET below = greatest(kek_rotations.below, EXCLUDED.below), drained = NULL, damaged = 0,
+        leased_until = NULL`,
     values: [projectId, below],
   });
 }

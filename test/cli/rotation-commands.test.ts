@@ -57,6 +57,27 @@ it.each(["wrapped_kek = '\\x02'", "store = 'elsewhere'"])(
   },
 );
 
+it('names a project that a damaged row holds back, and is done at once when it is run after the repair', async () => {
+  // The command rotated the system's KEK beside this server.
+  coffer.installation.keyring.forgetProject();
+  const { projectId, client } = await coffer.person(['creator'], 'held back');
+  await client.post('/v1/secrets', { name: 'as it was' });
+  const { db } = coffer.installation;
+  const rename = async (name: string) =>
+    await db.query({
+      text: 'UPDATE secrets SET name = $2 WHERE project_id = $1',
+      values: [projectId, name],
+    });
+  const rotate = async (): Promise<Ended> => await run(`kek rotate --project ${projectId} --rest 0`);
+  await rename('forged');
+  const blocked = await rotate();
+  expect([blocked.code, blocked.stderr]).toEqual([1, expect.stringContaining(projectId)]);
+  await rename('as it was');
+  expect(await rotate()).toMatchObject({ code: 0, stdout: 'Rotated the KEKs of 1 of 1 projects.\n' });
+  const text = 'SELECT epoch FROM keks WHERE project_id = $1';
+  expect((await db.query({ text, values: [projectId] })).rows).toEqual([{ epoch: 3n }]);
+});
+
 it('leaves KEKs that are not old enough', async () => {
   const { code, stdout } = await run('kek rotate --all --older-than 1d --rest 0');
   expect([code, stdout]).toEqual([0, 'Rotated the KEKs of 0 of 0 projects.\n']);
