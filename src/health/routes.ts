@@ -2,7 +2,7 @@ import { access } from 'node:fs/promises';
 import type { FastifyInstance } from 'fastify';
 import type { Coffer } from '../coffer.ts';
 import { readSchemaState, requireSchema } from '../db/migrate.ts';
-import { CofferError } from '../errors.ts';
+import { CofferError, StoreAway } from '../errors.ts';
 import type { Metrics } from './metrics.ts';
 
 export interface HealthOptions {
@@ -18,7 +18,8 @@ const CLOCK_SKEW_MAX_MS = 30_000;
 const CHECK_TIMEOUT_MS = 2_000;
 
 export function registerHealthRoutes(app: FastifyInstance, coffer: Coffer, options: HealthOptions): void {
-  const findProblem = once(async () => await findProblemOf(coffer));
+  const logAway = createAwayLog(coffer);
+  const findProblem = once(async () => await findProblemOf(coffer, logAway));
   registerProbes(app, options.disableFile, {
     outOfBalance: () => undefined,
     findProblem: async () => (options.isDraining() ? 'draining' : await findProblem()),
@@ -79,7 +80,21 @@ function once<T>(work: () => Promise<T>): () => Promise<T> {
     }));
 }
 
-async function findProblemOf(coffer: Coffer): Promise<string | undefined> {
+/** Why a store is away is for the log alone, and said once. */
+function createAwayLog({ log }: Coffer): (error?: unknown) => void {
+  let told: string | undefined;
+  return (error) => {
+    const why = error instanceof StoreAway && error.cause instanceof Error ? error.cause.message : undefined;
+    if (why !== undefined && why !== told)
+      log.warn({ err: error }, 'not ready: the store of the system keys is away');
+    told = why;
+  };
+}
+
+async function findProblemOf(
+  coffer: Coffer,
+  logAway: (error?: unknown) => void,
+): Promise<string | undefined> {
   const late = new Promise<never>((_resolve, reject) => {
     setTimeout(
       reject,
@@ -89,8 +104,10 @@ async function findProblemOf(coffer: Coffer): Promise<string | undefined> {
   });
   try {
     await Promise.race([checkAll(coffer), late]);
+    logAway();
     return undefined;
   } catch (error) {
+    logAway(error);
     if (error instanceof CofferError) return error.description ?? error.code;
     coffer.log.error({ err: error }, 'the readiness check failed');
     return 'internal failure';

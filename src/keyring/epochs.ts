@@ -3,10 +3,10 @@ import { isUuid } from '../crypto/encoding.ts';
 import { deriveKey, generateKey, wipe } from '../crypto/envelope.ts';
 import type { KekRow } from '../db/schema.ts';
 import { type RowKeys, sealRowWith, verifyRow } from '../db/sealed.ts';
-import { CofferError, StoreAway } from '../errors.ts';
+import { CofferError } from '../errors.ts';
 import type { CryptoBackend, MasterKeyUse, OpenKek } from './backend.ts';
 import { integrityKeyContext, kekContext } from './contexts.ts';
-import type { Stores } from './stores.ts';
+import { type Stores, throwAway } from './stores.ts';
 import type { WrapCounts } from './wrap-counts.ts';
 
 /** What the keys of a project's epoch are opened with. */
@@ -58,12 +58,16 @@ export async function openEpoch(
 
 async function openKek(backend: CryptoBackend, installationId: Uint8Array, row: KekRow): Promise<OpenKek> {
   const context = kekContext(installationId, row.project_id, row.id, row.epoch, row.master_key_id);
-  return await backend.openKek(row.master_key_id, row.wrapped_kek, context).catch(throwAway);
+  return lendKek(await backend.openKek(row.master_key_id, row.wrapped_kek, context).catch(throwAway));
 }
 
-/** What a store does not do now concerns those whose keys are there, and not the whole server. */
-function throwAway(error: unknown): never {
-  throw error instanceof CofferError && error.code === 'unavailable' ? new StoreAway(error) : error;
+/** One that stays in its store is away when that is. */
+function lendKek(kek: OpenKek): OpenKek {
+  return {
+    wrap: async (key, context) => await kek.wrap(key, context).catch(throwAway),
+    unwrap: async (wrapped, context) => await kek.unwrap(wrapped, context).catch(throwAway),
+    close: () => kek.close(),
+  };
 }
 
 async function countWrap(
@@ -145,7 +149,8 @@ export async function makeEpoch(
   const id = randomUUID();
   const context = kekContext(installationId, projectId, id, epoch, masterKeyId);
   await countWrap(parts, backend, masterKeyId);
-  const { wrapped, kek } = await backend.createKek(masterKeyId, context).catch(throwWithoutMasterKey);
+  const { wrapped, kek: made } = await backend.createKek(masterKeyId, context).catch(throwWithoutMasterKey);
+  const kek = lendKek(made);
   const integrityKey = generateKey();
   try {
     const integrityContext = integrityKeyContext(installationId, projectId, id, epoch);

@@ -345,6 +345,8 @@ export class Keyring implements RowKeys {
     try {
       return await openEpoch(this, row, projectId, epoch);
     } catch (error) {
+      // A store that is away is not asked once more: whoever waits is answered now.
+      if (!(error instanceof CofferError && error.code === 'integrity_violation')) throw error;
       this.forgetProject(SYSTEM_PROJECT);
       if (!(await isAheadOf(this.stores, await this.system(), row))) throw error;
       throw new StoreAway(new CofferError('unavailable', 'The master key in use is not in the store.'));

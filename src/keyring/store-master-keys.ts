@@ -2,7 +2,7 @@ import { decodeFields, encodeFields, list, text } from '../crypto/encoding.ts';
 import type { KekRow, ProjectRow } from '../db/schema.ts';
 import { CofferError } from '../errors.ts';
 import type { CryptoBackend } from './backend.ts';
-import type { Stores } from './stores.ts';
+import { type Stores, throwAway } from './stores.ts';
 
 /** What a rotation has the system's sealed row say of a store's master keys, for every server. */
 export interface StoreMasterKeys {
@@ -68,7 +68,11 @@ export function requireUnretired(
   if (keys?.retired.includes(id) === true) throw violated();
 }
 
-/** Whether a KEK is under the master key in use, which this server has not got yet. */
+/**
+ * Whether a KEK is under the master key in use, which this server has not got yet.
+ *
+ * @throws StoreAway when its store cannot say so now.
+ */
 export async function isAheadOf(
   stores: Stores,
   system: Pick<ProjectRow, 'master_keys'>,
@@ -76,12 +80,14 @@ export async function isAheadOf(
 ): Promise<boolean> {
   const backend = stores.find(store);
   if (backend === undefined || activeMasterKey(system, stores, backend) !== id) return false;
-  return !(await backend.listMasterKeys()).includes(id);
+  return !(await backend.listMasterKeys().catch(throwAway)).includes(id);
 }
 
 /**
  * Resolves while KEKs can be opened under the master key in use. One that is retired since the system's row
  * was read is not there any more: `readAgain` gives the row as it is now.
+ *
+ * @throws StoreAway otherwise.
  */
 export async function checkActiveMasterKey(
   system: ProjectRow,
@@ -92,8 +98,8 @@ export async function checkActiveMasterKey(
   const masterKey = activeMasterKey(system, stores, backend);
   await backend.checkHealth(masterKey).catch(async (error: unknown) => {
     const now = activeMasterKey(await readAgain(), stores, backend);
-    if (now === masterKey) throw error;
-    await backend.checkHealth(now);
+    if (now === masterKey) throwAway(error);
+    await backend.checkHealth(now).catch(throwAway);
   });
 }
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { encodeMessage, text } from '../crypto/encoding.ts';
-import { StoreAway } from '../errors.ts';
+import { CofferError, StoreAway } from '../errors.ts';
 import type { CryptoBackend } from './backend.ts';
 
 /** The store of an installation that names none. */
@@ -39,6 +39,14 @@ export function createStores(backends: readonly [CryptoBackend, ...CryptoBackend
       for (const backend of backends) backend.close();
     },
   };
+}
+
+/**
+ * What a backend does not do now concerns those whose keys are there, and not the whole server. What it says
+ * of that may name files and tokens: it goes on as the cause alone.
+ */
+export function throwAway(error: unknown): never {
+  throw error instanceof CofferError && error.code === 'unavailable' ? new StoreAway(error) : error;
 }
 
 /** The id of a store, the same on every server and after every restart (FORMAT.md §1): a version 8 UUID. */

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { CofferError, StoreAway } from '../../src/errors.ts';
-import type { CryptoBackend } from '../../src/keyring/backend.ts';
+import type { CryptoBackend, OpenKek } from '../../src/keyring/backend.ts';
 import type { Keyring, PayloadColumns } from '../../src/keyring/keyring.ts';
 import { storeId } from '../../src/keyring/stores.ts';
 import { type TestDatabase, createTestDatabase } from '../db/test-database.ts';
@@ -168,7 +168,8 @@ describe('a store that is down', () => {
       const fail = async (): Promise<never> => {
         throw new CofferError('unavailable', 'The token does not answer.');
       };
-      return { ...backend, createKek: fail, openKek: fail, checkHealth: fail, destroyKek: fail };
+      const calls = { createKek: fail, openKek: fail, listMasterKeys: fail };
+      return { ...backend, ...calls, checkHealth: fail, destroyKek: fail };
     };
 
   it('keeps its secrets unavailable, and the rest works', async () => {
@@ -182,6 +183,50 @@ describe('a store that is down', () => {
     expect(await storeOf(await write(half))).toBe('main');
     await expect(prefer('second', half)).rejects.toBeInstanceOf(StoreAway);
     expect(await read(await write(half), half)).toBe('payload');
+  });
+
+  it('lets what is written go to another one that is chosen', async () => {
+    await prefer('second');
+    await write();
+    const half = another({ storeNames: BOTH, wrapBackend: down('second') });
+    await prefer('main', half);
+    expect(await storeOf(await write(half))).toBe('main');
+  });
+
+  it('is away as well where a KEK that is open is in the store alone, and says why as the cause', async () => {
+    await prefer('second');
+    const there = await write();
+    let isDown = true;
+    const trouble = new CofferError('unavailable', 'The token does not answer.');
+    const half = another({
+      storeNames: BOTH,
+      wrapBackend: (backend) => ({
+        ...backend,
+        createKek: async (...asked) => {
+          const { wrapped, kek } = await backend.createKek(...asked);
+          return { wrapped, kek: failing(kek) };
+        },
+        openKek: async (...asked) => failing(await backend.openKek(...asked)),
+      }),
+    });
+    const failing = (kek: OpenKek): OpenKek => {
+      const call =
+        (work: OpenKek['wrap']): OpenKek['wrap'] =>
+        async (...asked) => {
+          if (isDown) throw trouble;
+          return await work(...asked);
+        };
+      return { wrap: call(kek.wrap), unwrap: call(kek.unwrap), close: () => kek.close() };
+    };
+    const isAway = { ...away, cause: trouble };
+    await expect(half.isBootstrapped()).rejects.toMatchObject(isAway);
+    isDown = false;
+    expect(await read(there, half)).toBe('payload');
+    isDown = true;
+    await expect(read(there, half)).rejects.toMatchObject(isAway);
+    await expect(write(half)).rejects.toMatchObject(isAway);
+    project = `${project}-new`;
+    await expect(write(half)).rejects.toMatchObject(isAway);
   });
 
   it('is not healthy when it is the one of the system’s keys', async () => {
