@@ -91,7 +91,7 @@ async function startPostgres(config: Config, options: OpenOptions): Promise<Priv
 /** The private database follows the server; an operator's is migrated by the operator. */
 async function prepareSchema(db: Db, isPrivate: boolean): Promise<{ finished: number }> {
   if (isPrivate) {
-    await migrate(db);
+    requireSchema(await migrate(db));
     return await finishMigrations(db);
   }
   const state = await readSchemaState(db);

@@ -45,18 +45,21 @@ const status: Command = {
   flags: { ...outputFlag(formats), ...databaseFlags },
   run: async (context) => {
     const format = chooseFormat(context, formats);
-    const { readSchemaState } = await import('../db/migrate.ts');
+    const { readSchemaState, startsOn } = await import('../db/migrate.ts');
     const state = await withDatabase(context, readSchemaState);
     context.stdout.write(formatOne({ ...state }, format));
-    return state.applied === state.latest ? exitCodes.done : exitCodes.configuration;
+    return startsOn(state) ? exitCodes.done : exitCodes.configuration;
   },
 };
 
-function describe({ before, applied, finished }: SchemaState & { before: number }): string {
+function describe({ before, applied, finished, latest }: SchemaState & { before: number }): string {
   const done =
     before === applied ? `The database is at migration ${applied}` : `Applied migration ${before + 1}`;
   const last = applied > before + 1 ? ` to ${applied}` : '';
-  const left = finished < applied ? 'When no older server is left, run: coffer migrate --finish\n' : '';
+  const left =
+    finished < Math.min(applied, latest)
+      ? 'When no older server is left, run: coffer migrate --finish\n'
+      : '';
   return `${done}${last}.\n${left}`;
 }
 

@@ -57,15 +57,21 @@ export async function migrate(db: Db): Promise<SchemaState & { before: number }>
 
 /** From now on new layouts are written: run it when no server of the version before is left. */
 export async function finishMigrations(db: Db): Promise<SchemaState> {
-  await db.query({ text: 'UPDATE schema_migrations SET finished = now() WHERE finished IS NULL' });
+  // Those of a newer version are for that version to finish.
+  await db.query({
+    text: 'UPDATE schema_migrations SET finished = now() WHERE finished IS NULL AND number <= $1',
+    values: [LATEST],
+  });
   return await readSchemaState(db);
 }
 
 /**
- * @throws CofferError `configuration`, with the command to run, unless the schema is the one this server
- *   knows.
+ * What a server that runs needs: everything it knows is there. What came since is harmless: a migration only
+ * adds, and its layouts are written when no such server is left.
+ *
+ * @throws CofferError `configuration`, with the command to run, when the schema is behind.
  */
-export function requireSchema(state: SchemaState): void {
+export function requireApplied(state: SchemaState): void {
   if (state.applied < state.latest) {
     const found = state.applied === 0 ? 'has no schema' : `is at migration ${state.applied}`;
     throw new CofferError(
@@ -73,10 +79,25 @@ export function requireSchema(state: SchemaState): void {
       `The database ${found}, and this server needs ${state.latest}. Run: coffer migrate`,
     );
   }
-  if (state.applied > state.latest) {
+}
+
+/** Whether a server starts on this schema. */
+export function startsOn({ applied, finished, latest }: SchemaState): boolean {
+  return applied >= latest && finished <= latest;
+}
+
+/**
+ * What a start needs. An older version may start beside a newer one, as it may go on there, until layouts are
+ * written that it cannot read.
+ *
+ * @throws CofferError `configuration`, that says what to do, when the schema is behind or finished beyond.
+ */
+export function requireSchema(state: SchemaState): void {
+  requireApplied(state);
+  if (state.finished > state.latest) {
     throw new CofferError(
       'configuration',
-      `The database is at migration ${state.applied}, newer than this server knows (${state.latest}). Install the newer Coffer.`,
+      `The database is finished at migration ${state.finished}, newer than this server knows (${state.latest}). Install the newer Coffer.`,
     );
   }
 }

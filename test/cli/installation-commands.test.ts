@@ -163,6 +163,27 @@ describe('an installation on the private PostgreSQL', () => {
     expect(rows).not.toEqual([]);
   });
 
+  it('lets an older Coffer on its schema until that is finished', async () => {
+    const run = async (line: string): Promise<Ended> =>
+      await runCoffer([...line.split(' '), '--data-dir', 'served'], { cwd });
+    const db = openDatabase({ connection: { ...postgres.connection } });
+    await db.query({
+      text: `INSERT INTO schema_migrations (number, name, applied) VALUES (9999, 'n', now())`,
+    });
+    const line = 'The database is at migration 9999.\n';
+    expect(await run('migrate --finish')).toMatchObject({ code: 0, stdout: line });
+    expect((await run('migrate status')).code).toBe(0);
+    expect((await run('bootstrap')).code).toBe(0);
+
+    await db.query({ text: 'UPDATE schema_migrations SET finished = now() WHERE finished IS NULL' });
+    for (const command of ['migrate', 'migrate status', 'bootstrap']) {
+      expect([command, (await run(command)).code]).toEqual([command, 78]);
+    }
+    expect((await run('bootstrap')).stderr).toContain('Install the newer Coffer');
+    await db.query({ text: 'DELETE FROM schema_migrations WHERE number = 9999' });
+    await db.close();
+  });
+
   it('is not made by a command in a folder that has none', async () => {
     for (const argv of [['migrate'], ['migrate', 'status'], ['bootstrap'], ['project', 'create', 'x']]) {
       const { code, stderr } = await runCoffer([...argv, '--data-dir', 'nothing'], { cwd });

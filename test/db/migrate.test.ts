@@ -1,6 +1,14 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { MIGRATIONS } from '../../migrations/index.ts';
-import { finishMigrations, migrate, readSchemaState, requireSchema } from '../../src/db/migrate.ts';
+import {
+  finishMigrations,
+  migrate,
+  readSchemaState,
+  requireApplied,
+  requireSchema,
+  type SchemaState,
+  startsOn,
+} from '../../src/db/migrate.ts';
 import { type TestDatabase, createTestDatabase } from './test-database.ts';
 
 const latest = MIGRATIONS.at(-1)!.number;
@@ -110,27 +118,51 @@ describe('the state of the schema', () => {
     );
   });
 
-  it('is refused when the database is ahead', async () => {
+  it('lets the older version start and go on beside a newer one, until that is finished', async () => {
     await migrate(database.db);
     await record(latest + 1, false);
-    const state = await readSchemaState(database.db);
-    expect(state).toEqual({ applied: latest + 1, finished: latest, latest });
+    const beside = await readSchemaState(database.db);
+    expect(beside).toEqual({ applied: latest + 1, finished: latest, latest });
+    requireSchema(beside);
+    await database.db.query({ text: 'UPDATE schema_migrations SET finished = now()' });
+    const finished = await readSchemaState(database.db);
+    requireApplied(finished);
     let refusal: unknown;
     try {
-      requireSchema(state);
+      requireSchema(finished);
     } catch (error) {
       refusal = error;
     }
     expect(refusal).toMatchObject({
       code: 'configuration',
-      message: `The database is at migration ${latest + 1}, newer than this server knows (${latest}). Install the newer Coffer.`,
+      message: `The database is finished at migration ${latest + 1}, newer than this server knows (${latest}). Install the newer Coffer.`,
     });
   });
 
-  it('is finished only when it is told to be, on a database that older servers use', async () => {
+  it('is one to start on for whoever would start on it', () => {
+    for (const applied of [0, 1, 2, 3]) {
+      for (let finished = 0; finished <= applied; finished += 1) {
+        const state: SchemaState = { applied, finished, latest: 2 };
+        let starts = true;
+        try {
+          requireSchema(state);
+        } catch {
+          starts = false;
+        }
+        expect([state, startsOn(state)]).toEqual([state, starts]);
+      }
+    }
+  });
+
+  it('is finished only when it is told to be, by the version whose layouts are then written', async () => {
     await migrate(database.db);
+    await database.db.query({
+      text: 'UPDATE schema_migrations SET finished = NULL WHERE number = $1',
+      values: [latest],
+    });
     await record(latest + 1, false);
-    expect((await readSchemaState(database.db)).finished).toBe(latest);
-    expect((await finishMigrations(database.db)).finished).toBe(latest + 1);
+    const before = MIGRATIONS.at(-2)!.number;
+    expect(await migrate(database.db)).toMatchObject({ applied: latest + 1, finished: before });
+    expect((await finishMigrations(database.db)).finished).toBe(latest);
   });
 });
