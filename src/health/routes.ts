@@ -1,7 +1,7 @@
 import { access } from 'node:fs/promises';
 import type { FastifyInstance } from 'fastify';
 import type { Coffer } from '../coffer.ts';
-import { readSchemaState, requireSchema } from '../db/migrate.ts';
+import { readSchemaState, requireApplied } from '../db/migrate.ts';
 import { CofferError, StoreAway } from '../errors.ts';
 import type { Metrics } from './metrics.ts';
 
@@ -115,7 +115,7 @@ async function findProblemOf(
 }
 
 async function checkAll(coffer: Coffer): Promise<void> {
-  requireSchema(await readSchemaState(coffer.db));
+  requireApplied(await readSchemaState(coffer.db));
   const { rows } = await coffer.db.query<{ now: Date }>({ text: 'SELECT clock_timestamp() AS now' });
   const skew = Math.abs((rows[0]?.now.getTime() ?? 0) - coffer.clock.now().getTime());
   if (skew > CLOCK_SKEW_MAX_MS) {

@@ -169,11 +169,15 @@ function addGate(
   });
 }
 
-/** Keystone answers HEAD wherever it answers GET, and the key-manager API nowhere. */
+/**
+ * Keystone answers HEAD wherever it answers GET, and the key-manager API nowhere. Balancers and monitors
+ * probe with it.
+ */
 function addHeads(app: FastifyInstance): void {
   app.addHook('onRoute', (route) => {
     const { method, url } = route;
-    if (method !== 'GET' || surfaceOf(pathOf(url)) !== 'identity') return;
+    const isAnswered = surfaceOf(pathOf(url)) === 'identity' || route.config?.probe === true;
+    if (method !== 'GET' || !isAnswered) return;
     if (!app.hasRoute({ method: 'HEAD', url })) app.route({ ...route, method: 'HEAD' });
   });
 }

@@ -21,6 +21,8 @@ const DELETED_SINCE = 8;
  * meets it, and makes nothing new under the old id.
  */
 const ROW_STAYS_SECONDS = 600;
+/** However long the work on others takes, a project is looked at again after this. */
+const SETTLED_MS = 60_000;
 
 /**
  * Marks a project as deleted. From then on nobody gets or keeps a token for it, nothing is written in it,
@@ -69,34 +71,52 @@ export interface ProjectDeletionOptions {
 export type Deletion = Pick<Coffer, 'db' | 'keyring' | 'log' | 'integrityViolations'> &
   ProjectDeletionOptions;
 
-/** One batch of the work on each project that is being deleted. */
+/**
+ * One batch of the work on each project that is being deleted. While one of them answers `more`, those that
+ * did not are left alone: most only wait until their rows may go.
+ */
 export function createProjectDeletion(
   coffer: Omit<Deletion, keyof ProjectDeletionOptions>,
   options: ProjectDeletionOptions,
 ): (signal: AbortSignal) => Promise<'more' | 'done'> {
   const { db, keyring, log, integrityViolations } = coffer;
   const deletion = { db, keyring, log, integrityViolations, ...options };
-  return async (signal) => {
+  /** Done with, or away. */
+  const settled = new Map<string, StoreAway | undefined>();
+  let since = performance.now();
+  const run = async (signal: AbortSignal): Promise<'more' | 'done'> => {
     let outcome: 'more' | 'done' = 'done';
-    let away: StoreAway | undefined;
     let after = '';
     for (;;) {
       const ids = await queries.listDeletedProjects(db, after, PROJECTS_AT_ONCE);
-      for (const id of ids) {
+      for (const id of ids.filter((marked) => !settled.has(marked))) {
         if (signal.aborted) return outcome;
         try {
           if ((await advanceDeletion(deletion, id)) === 'more') outcome = 'more';
+          else settled.set(id, undefined);
         } catch (error) {
           if (!(error instanceof StoreAway)) throw error;
-          away = error;
+          settled.set(id, error);
         }
       }
       const last = ids.at(-1);
       if (last === undefined || ids.length < PROJECTS_AT_ONCE) break;
       after = last;
     }
-    if (away !== undefined && outcome === 'done') throw away;
     return outcome;
+  };
+  return async (signal) => {
+    if (performance.now() - since > SETTLED_MS) settled.clear();
+    if (settled.size === 0) since = performance.now();
+    let outcome: 'more' | 'done' = 'done';
+    try {
+      outcome = await run(signal);
+      const away = [...settled.values()].find((error) => error !== undefined);
+      if (away !== undefined && outcome === 'done') throw away;
+      return outcome;
+    } finally {
+      if (outcome === 'done') settled.clear();
+    }
   };
 }
 

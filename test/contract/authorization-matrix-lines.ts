@@ -176,10 +176,10 @@ const things: Record<string, Line> = {
   'DELETE /v1/orders/{orderId}': ['order:delete', 204],
 };
 
-/** Of identity, each GET answers HEAD too, with its own status. */
+/** Of identity and of health, each GET answers HEAD too, with its own status. */
 const heads: Record<string, Line> = Object.fromEntries(
   Object.entries({ ...open, ...identity })
-    .filter(([route]) => route.startsWith('GET /identity'))
+    .filter(([route]) => /^GET \/(identity|health)/.test(route))
     .map(([route, line]) => [route.replace('GET', 'HEAD'), line]),
 );
 

@@ -36,7 +36,8 @@ async function start(): Promise<Client> {
 }
 
 const PATH = '/v2/sys/unseal';
-const OPEN = ['GET /healthcheck', 'GET /health/live', 'GET /health/ready', `GET ${PATH}`, `POST ${PATH}`];
+const PROBES = ['/health/live', '/health/ready', '/healthcheck'];
+const OPEN = [...PROBES.flatMap((path) => [`GET ${path}`, `HEAD ${path}`]), `GET ${PATH}`, `POST ${PATH}`];
 
 describe('a sealed server', () => {
   it('answers 503 at every route, says that it is sealed and what to do, and reads no token', async () => {
@@ -67,8 +68,9 @@ describe('a sealed server', () => {
 
   it('is alive and not ready, and out of a balancer', async () => {
     const client = await start();
-    const asked = ['/health/live', '/health/ready', '/healthcheck'].map(async (path) => {
+    const asked = PROBES.map(async (path) => {
       const { status, text } = await client.get(path, { headers: { accept: 'text/plain' } });
+      expect(await client.send('HEAD', path)).toMatchObject({ status, text: '' });
       return [status, text];
     });
     expect(await Promise.all(asked)).toEqual([

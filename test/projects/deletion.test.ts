@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createProject } from '../../src/identity/administration.ts';
-import { deleteProject } from '../../src/projects/deletion.ts';
+import { createProjectDeletion, deleteProject } from '../../src/projects/deletion.ts';
 import { FAULTS, failCallsOf } from '../faults/failing-calls.ts';
 import { type Person, type StartedCoffer, startCoffer } from '../harness/start-coffer.ts';
 import { countLeft, deletionJob, fillProject, fillQuickly, finishDeletion } from './doomed-project.ts';
@@ -125,6 +125,41 @@ describe('the deletion of a project', () => {
       expect(n).toBeGreaterThan(5);
     },
   );
+
+  it('leaves those alone that only wait, while there is work on others, and takes up new ones at once', async () => {
+    const { coffer } = one.server;
+    const waiting = [await fillQuickly(one, user.userId), await fillQuickly(one, user.userId)];
+    for (const projectId of waiting) await mark(projectId);
+    await finishDeletion(one, 600);
+    const busy = await fillQuickly(one, user.userId);
+    await mark(busy);
+    let turns: string[] = [];
+    let left = 10;
+    const run = createProjectDeletion(coffer, {
+      rowStaysSeconds: 600,
+      // Asked once a turn, when rows are gone.
+      removeRoles: async (id) => {
+        turns.push(id);
+        return id === busy && left-- > 0 ? 'more' : 'done';
+      },
+    });
+    let added: string | undefined;
+    for (;;) {
+      if ((await run(new AbortController().signal)) === 'done') break;
+      if (left > 5 || added !== undefined) continue;
+      added = await fillQuickly(one, user.userId);
+      await mark(added);
+    }
+    const countTurns = (id: string | undefined) => turns.filter((turn) => turn === id).length;
+    expect([countTurns(busy), ...waiting.map(countTurns)]).toEqual([11, 1, 1]);
+    expect(turns.indexOf(added ?? '')).toBeLessThan(turns.lastIndexOf(busy));
+    expect(await countLeft(one, added ?? '')).toMatchObject({ projects: 1 });
+
+    turns = [];
+    expect(await run(new AbortController().signal)).toBe('done');
+    expect([turns.length, new Set(turns)]).toEqual([4, new Set([busy, added, ...waiting])]);
+    await finishDeletion(one);
+  });
 
   it('does no harm on several nodes at once', async () => {
     const [person] = await fillProject(one, 'shared work');
