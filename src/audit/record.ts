@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import type { Caller } from '../policy/actor.ts';
 
-/** One decision of `operate`. */
+/** One decision: of `operate`, of a service of identity, or of the gate. */
 export interface Decision {
   action: string;
   allowed: boolean;
@@ -9,10 +9,17 @@ export interface Decision {
   subject: string | null;
   /** The project that owns it. */
   subjectProject: string | null;
+  /** Of a refusal that is not for want of a role. */
+  reason?: 'access rules';
+}
+
+/** What a decision needs of a logger. */
+export interface DecisionLog {
+  info(fields: object, message: string): void;
 }
 
 /** Reports a decision as one structured log line. Ids only: no name, payload or token. */
-export function recordDecision(log: Logger, caller: Caller, decision: Decision): void {
+export function recordDecision(log: DecisionLog, caller: Caller, decision: Decision): void {
   const { actor, requestId } = caller;
   log.info(
     {
@@ -26,6 +33,7 @@ export function recordDecision(log: Logger, caller: Caller, decision: Decision):
         ...(actor.workload === undefined ? {} : { workload: actor.workload }),
         subject: decision.subject,
         subjectProject: decision.subjectProject,
+        ...(decision.reason === undefined ? {} : { reason: decision.reason }),
         request: requestId,
       },
     },

@@ -5,6 +5,7 @@ import type {
   onRequestHookHandler,
   RouteOptions,
 } from 'fastify';
+import { type DecisionLog, recordDecision } from '../audit/record.ts';
 import { CofferError } from '../errors.ts';
 import { allowsRequest } from '../policy/access-rules.ts';
 import type { Actor } from '../policy/actor.ts';
@@ -22,6 +23,7 @@ type IdentifyOn = (surface: Surface) => Identify;
 export interface GateKeeping {
   identifyOn: IdentifyOn;
   overload: Overload;
+  log: DecisionLog;
 }
 
 /** A route says who may come in, or the server does not start. */
@@ -43,7 +45,7 @@ export function requireGuard(route: RouteOptions): void {
  */
 export function gateFor(
   route: RouteOptions,
-  { identifyOn, overload }: GateKeeping,
+  { identifyOn, overload, log }: GateKeeping,
 ): onRequestHookHandler | onRequestAsyncHookHandler {
   const surface = surfaceOf(pathOf(route.url));
   const { public: open, accept, probe } = route.config ?? {};
@@ -73,7 +75,7 @@ export function gateFor(
     if (probe !== true) overload.check();
     const actor = await identify(request.raw.headers);
     requireProject(actor, surface);
-    requireAccess(actor, surface, request.method, () => routed(request.params as Parameters));
+    requireAccess(log, request, actor, surface, () => routed(request.params as Parameters));
     request.actor = actor;
     admit(request, reply);
   };
@@ -85,12 +87,30 @@ type Parameters = Readonly<Record<string, string>>;
  * What a token's access rules allow, by the segments of the route that was found, so that no spelling of the
  * address is judged other than it is served. Identity's own paths begin with its version, as in Keystone.
  */
-function requireAccess(actor: Actor, surface: Surface, method: string, segments: () => string[]): void {
+function requireAccess(
+  log: DecisionLog,
+  { id: requestId, method, routeOptions: { config, url } }: FastifyRequest,
+  actor: Actor,
+  surface: Surface,
+  segments: () => string[],
+): void {
   if (actor.accessRules === null) return;
   const isIdentity = surface === 'identity';
   const path = isIdentity ? segments().slice(1) : segments();
   const asked = { service: isIdentity ? 'identity' : 'key-manager', method, segments: path };
   if (allowsRequest(actor.accessRules, asked)) return;
+  recordDecision(
+    log,
+    { actor, requestId },
+    {
+      // Never the address, which may name things.
+      action: config.action ?? `${method} ${url ?? 'unknown'}`,
+      allowed: false,
+      subject: null,
+      subjectProject: actor.projectId,
+      reason: 'access rules',
+    },
+  );
   throw new CofferError('forbidden', 'The access rules of the application credential do not allow this.');
 }
 
@@ -110,7 +130,7 @@ function negotiateMicroversion(surface: Surface, request: FastifyRequest, reply:
 /** Nothing under `/v1` and `/v2` tells a stranger what exists there, so identity comes before 404 and 405. */
 export async function refuseUnrouted(
   routes: RouteTable,
-  { identifyOn, overload }: GateKeeping,
+  { identifyOn, overload, log }: GateKeeping,
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<never> {
@@ -120,7 +140,7 @@ export async function refuseUnrouted(
   if (surface === 'v1' || surface === 'v2') {
     const actor: Actor = await identifyOn(surface)(request.raw.headers);
     requireProject(actor, surface);
-    requireAccess(actor, surface, request.method, () => path.slice(1).split('/'));
+    requireAccess(log, request, actor, surface, () => path.slice(1).split('/'));
   }
   negotiateMicroversion(surface, request, reply);
   const match = routes.match(path);

@@ -80,7 +80,7 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
   const overload = new Overload(limits, options.log);
   // Before the gate, so that each of the two gets its own.
   addHeads(app);
-  addGate(app, { identifyOn: identification(options), overload }, options.refuseUnrouted);
+  addGate(app, { identifyOn: identification(options), overload, log }, options.refuseUnrouted);
   addManners(app, overload, limits, manners);
   leaveBodiesToHandlers(app);
   logAccess(app, options.log, options.accessLogEvery ?? 0);

@@ -1,15 +1,23 @@
+import { Writable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Person, type StartedCoffer, startCoffer } from '../harness/start-coffer.ts';
 import { clientWith, createCredential, credentialsOf, makeCredential } from './applications.ts';
-import type { Client } from './raw-http.ts';
+import type { Client, Reply } from './raw-http.ts';
 
 let coffer: StartedCoffer;
 let owner: Person;
 let other: Person;
 let secretId: string;
+const lines: Record<string, unknown>[] = [];
 
 beforeAll(async () => {
-  coffer = await startCoffer();
+  const log = new Writable({
+    write: (chunk, _encoding, done) => {
+      for (const line of String(chunk).trim().split('\n')) lines.push(JSON.parse(line));
+      done();
+    },
+  });
+  coffer = await startCoffer({ log });
   owner = await coffer.person(['creator'], 'demo');
   other = await coffer.person(['creator'], 'demo');
   const stored = await owner.client.post('/v1/secrets', { payload: 'x', payload_content_type: 'text/plain' });
@@ -89,6 +97,52 @@ describe('a token under access rules', () => {
     ]) {
       expect([path, (await client.get(path)).status]).toEqual([path, 200]);
     }
+  });
+
+  it('has every refusal on record, by the route and never by the address', async () => {
+    const credential = await make({
+      access_rules: [{ service: 'key-manager', method: 'GET', path: '/v1' }],
+    });
+    const client = await clientWith(coffer, credential);
+    const replies: Reply[] = [];
+    lines.length = 0;
+    for (const [method, path] of [
+      ['GET', '/v1'],
+      ['GET', `/v1/secrets/${secretId}`],
+      ['DELETE', '/v1/secrets/hunter2'],
+      ['GET', '/v1/hunter2'],
+      ['PATCH', `/v1/secrets/${secretId}`],
+      ['GET', '/identity/v3/auth/projects'],
+    ] as const) {
+      replies.push(await client.send(method, path));
+    }
+    expect(replies.map(({ status }) => status)).toEqual([200, 403, 403, 403, 403, 403]);
+    const decisions = lines.filter(({ msg }) => msg === 'decision').map(({ audit }) => audit);
+    const refusal = {
+      outcome: 'refused',
+      user: owner.userId,
+      project: owner.projectId,
+      token: expect.any(String),
+      application: credential.id,
+      subject: null,
+      subjectProject: owner.projectId,
+      reason: 'access rules',
+    };
+    const actions = [
+      'secret:get',
+      'secret:delete',
+      'GET unknown',
+      'PATCH unknown',
+      'GET /identity/v3/auth/projects',
+    ];
+    expect(decisions).toEqual(
+      actions.map((action, at) => ({
+        action,
+        ...refusal,
+        request: replies[at + 1]?.headers['x-openstack-request-id'],
+      })),
+    );
+    expect(JSON.stringify(lines)).not.toContain('hunter2');
   });
 
   it('is held to them in identity too, where paths begin with the version', async () => {
