@@ -8,7 +8,7 @@ import { type Hold, holdRows, insertRow, openRow, sealRow } from '../db/sealed.t
 import { CofferError } from '../errors.ts';
 import { newProject } from '../keyring/projects.ts';
 import { DEFAULT_DOMAIN } from './keystone-requests.ts';
-import { nameKey, parseName, ROLE_NAMES } from './names.ts';
+import { nameKey, parseName, parseUserName, ROLE_NAMES } from './names.ts';
 import { findProjectByName, findRoleByName, findUserByName } from './queries.ts';
 import { digestAssignments, type IdentityParts, type TokenScope } from './rights.ts';
 
@@ -63,6 +63,8 @@ type MoreOfUser = Partial<
 
 interface WithUser {
   grants?: readonly NewGrant[];
+  /** For an application or an issuer, whose names nobody else may have. */
+  isMachine?: boolean;
   /** Writes what comes and goes with the user, in the same transaction. */
   beside?: (tx: Queryable, user: UserRow) => Promise<void>;
 }
@@ -77,9 +79,9 @@ export async function createUser(
   passwords: PasswordHasher,
   text: string,
   password: string | null,
-  { grants = [], beside, ...more }: MoreOfUser & WithUser = {},
+  { grants = [], isMachine = false, beside, ...more }: MoreOfUser & WithUser = {},
 ): Promise<UserRow> {
-  const { name, key } = parseName(text, 'user');
+  const { name, key } = isMachine ? parseName(text, 'user') : parseUserName(text);
   const id = newId();
   const password_hash = password === null ? null : await passwords.hash(password);
   const assignments = await Promise.all(grants.map(async (grant) => await sealGrant(parts, id, grant)));

@@ -18,6 +18,10 @@ const LENGTH_MAX = 255;
 const UNSEEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]/u;
 const spellsRole = spellsOneOf(ROLE_NAMES);
 
+/** What the users of applications and of issuers are called: that, and the name of theirs. */
+export const APP_PREFIX = 'app:';
+export const ISSUER_PREFIX = 'issuer:';
+
 export interface Name {
   /** As it is shown: NFC, without blanks at its ends. */
   name: string;
@@ -42,6 +46,25 @@ export function parseName(text: string, noun: string): Name {
     throw new CofferError('bad_request', `This ${noun}'s name looks like another: use its plain letters.`);
   }
   return { name, key };
+}
+
+/**
+ * The name of a user who is no application's and no issuer's.
+ *
+ * @throws CofferError `bad_request` as `parseName` does, and for a name that is kept for those.
+ */
+export function parseUserName(text: string): Name {
+  const parsed = parseName(text, 'user');
+  if (!isMachineName(parsed.key)) return parsed;
+  throw new CofferError(
+    'bad_request',
+    "A name that begins with app: or issuer: is an application's or an issuer's: coffer app create, coffer issuer create.",
+  );
+}
+
+/** Whether the user of that key is one of an application or an issuer, who have no password. */
+export function isMachineName(key: string): boolean {
+  return key.startsWith(APP_PREFIX) || key.startsWith(ISSUER_PREFIX);
 }
 
 /** Compatibility forms too: `ａｄｍｉｎ` is no second `admin`. */

@@ -2,7 +2,11 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createPasswordHasher } from '../../src/crypto/password.ts';
+import { createUser } from '../../src/identity/administration.ts';
+import { readUser } from '../../src/identity/rights.ts';
 import { logInWith } from '../contract/applications.ts';
+import type { Client } from '../contract/raw-http.ts';
 import { type StartedCoffer, startCoffer } from '../harness/start-coffer.ts';
 import { type Ended, runCoffer } from './run-coffer.ts';
 
@@ -122,6 +126,44 @@ describe('coffer app create', () => {
     const ended = await run(line);
     expect([ended.code, ended.stdout]).toEqual([code, '']);
     expect(ended.stderr).toMatch(/^coffer: /);
+  });
+});
+
+describe("an application's name", () => {
+  const patch = async (client: Client, id: string, user: object): Promise<number> =>
+    (await client.send('PATCH', `/identity/v3/users/${id}`, { body: { user } })).status;
+
+  it('is given to no user, and the application gets no password', async () => {
+    const { client } = await coffer.person(['admin'], 'shop');
+    const other = await coffer.person(['member'], 'shop');
+    for (const name of ['app:kept', ' APP:Kept', 'ａｐｐ：kept', 'issuer:kept']) {
+      const reply = await client.post('/identity/v3/users', { user: { name, password: 'squatted' } });
+      expect([name, reply.status]).toEqual([name, 400]);
+      expect([name, await patch(client, other.userId, { name })]).toEqual([name, 400]);
+    }
+    const asked = { cwd, env: coffer.env, stdin: 'squatted' };
+    const line = 'user create app:kept --project shop --role member';
+    expect((await runCoffer(line.split(' '), asked)).code).toBe(2);
+    expect((await run(`user set ${other.name} --name App:kept`)).code).toBe(2);
+    const { user = '' } = await made('app create kept --project shop');
+    expect(await patch(client, user, { password: 'squatted' })).toBe(400);
+    expect(await patch(client, user, { name: 'app:kept', description: 'the web shop' })).toBe(200);
+    const { rows } = await coffer.installation.db.query({
+      text: `SELECT password_hash, description FROM users WHERE name = 'app:kept'`,
+    });
+    expect(rows).toEqual([{ password_hash: null, description: 'the web shop' }]);
+  });
+
+  it('makes no application of a user of before who has a password, and gives it no role', async () => {
+    const parts = { ...coffer.installation, clock: { now: () => new Date() } };
+    const { id } = await createUser(parts, createPasswordHasher(), 'app:squat', 'squatted', {
+      isMachine: true,
+    });
+    const { code, stderr } = await run('app create squat --project shop --role creator');
+    expect([code, stderr]).toEqual([6, expect.stringContaining('coffer user set')]);
+    expect((await readUser(parts, id, null))?.assignments).toEqual([]);
+    expect((await run('user set app:squat --name squat')).code).toBe(0);
+    expect((await run('app create squat --project shop --role creator')).code).toBe(0);
   });
 });
 

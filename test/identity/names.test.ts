@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { nameKey, parseName } from '../../src/identity/names.ts';
+import { nameKey, parseName, parseUserName } from '../../src/identity/names.ts';
 import { rounds } from '../harness/rounds.ts';
 
 it('shows a name composed and without blanks around it', () => {
@@ -67,3 +67,21 @@ it.each(['administrator', 'admins', 'Ольга', 'Ελένη', 'reader-2', 'а�
     expect(parseName(text, 'user').name).toBe(text.normalize('NFC'));
   },
 );
+
+it.each([
+  'app:web',
+  ' APP:Web',
+  'ａｐｐ：web',
+  'app\ufe55web',
+  'app:',
+  'issuer:ci',
+  'i\u017f\u017fuer:ci',
+  'Issuer\uff1aci',
+])("refuses %j as a user's name: it is kept for an application or an issuer", (text) => {
+  expect(() => parseUserName(text)).toThrow(expect.objectContaining({ code: 'bad_request' }));
+  expect(parseName(text, 'project').name).toBe(text.normalize('NFC').trim());
+});
+
+it.each(['app', 'apple:web', 'web-app:1', 'issuers', 'app web'])("takes %j for a user's name", (text) => {
+  expect(parseUserName(text).name).toBe(text);
+});

@@ -6,6 +6,7 @@ import { CofferError } from '../../errors.ts';
 import { expandRoles } from '../../policy/actor.ts';
 import { announce, createProject, createUser, getProject, getRole, getUser } from '../administration.ts';
 import { addGrant, untilCurrent } from '../assignments.ts';
+import { APP_PREFIX } from '../names.ts';
 import { type IdentityParts, type KnownUser, readUser } from '../rights.ts';
 import { isCredentialEnded } from './application-rights.ts';
 import { listCredentials, listUserNames } from './credential-queries.ts';
@@ -38,14 +39,13 @@ export interface NewApp {
 
 export type MadeApp = App & ({ secret: string } | { code: string; codeExpires: Date });
 
-const PREFIX = 'app:';
 const NAME = /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?$/;
 
 /**
  * Makes what is missing: the project, when that is wanted; the application's user with its roles there; and a
  * credential. One that nobody fetched, or that was revoked or has ended, is replaced.
  *
- * @throws CofferError `conflict` when the application has a credential that is live.
+ * @throws CofferError `conflict` when the application has a credential that is live, or its user a password.
  */
 export async function createApp(parts: IdentityParts, wanted: NewApp): Promise<MadeApp> {
   requireSound(wanted);
@@ -56,6 +56,7 @@ export async function createApp(parts: IdentityParts, wanted: NewApp): Promise<M
   const project = await getOrCreateProject(parts, wanted);
   return await untilCurrent(async () => {
     const known = await findAppUser(parts, wanted.name);
+    if (known !== undefined) requireNoPassword(known);
     const previous = known && (await findApp(parts, wanted.name, known));
     if (previous?.state === 'live') {
       throw new CofferError('conflict', `There is an application called ${wanted.name} already.`);
@@ -102,7 +103,10 @@ async function makeUser(
 ): Promise<KnownUser['user']> {
   const scope = { kind: 'project', id: project.id } as const;
   const grants = roles.map((role) => ({ scope, role, project }));
-  return await createUser(parts, createPasswordHasher(), `${PREFIX}${name}`, null, { grants });
+  return await createUser(parts, createPasswordHasher(), `${APP_PREFIX}${name}`, null, {
+    grants,
+    isMachine: true,
+  });
 }
 
 async function grantMissing(
@@ -114,8 +118,18 @@ async function grantMissing(
   for (const role of roles) {
     const known = await readUser(parts, userId, null);
     if (known === undefined) throw new CofferError('not_found', 'The application is being deleted.');
+    requireNoPassword(known);
     await addGrant(parts, known, { scope: { kind: 'project', id: project.id }, role, project });
   }
+}
+
+/** Whoever knows a password of that user would get the roles that the application is given. */
+function requireNoPassword({ user }: KnownUser): void {
+  if (user.password_hash === null) return;
+  throw new CofferError(
+    'conflict',
+    `The user ${user.name} has a password, so it is no application: rename it (coffer user set), or delete it.`,
+  );
 }
 
 async function getOrCreateProject(parts: IdentityParts, wanted: NewApp): Promise<ProjectRow> {
@@ -129,8 +143,10 @@ async function getOrCreateProject(parts: IdentityParts, wanted: NewApp): Promise
 }
 
 export async function listApps(parts: IdentityParts): Promise<App[]> {
-  const names = await listUserNames(parts.db, PREFIX);
-  const apps = await Promise.all(names.map(async (name) => await findApp(parts, name.slice(PREFIX.length))));
+  const names = await listUserNames(parts.db, APP_PREFIX);
+  const apps = await Promise.all(
+    names.map(async (name) => await findApp(parts, name.slice(APP_PREFIX.length))),
+  );
   return apps.flatMap((app) => app ?? []);
 }
 
@@ -149,7 +165,7 @@ async function findApp(parts: IdentityParts, name: string, given?: KnownUser): P
   const asked = { user_id: user.id };
   const credential = await openRow(parts.keyring, 'application_credentials', asked, row);
   const state = stateOf(credential, parts.clock.now());
-  return { name: user.name.slice(PREFIX.length), user, credential, state };
+  return { name: user.name.slice(APP_PREFIX.length), user, credential, state };
 }
 
 function stateOf(credential: ApplicationCredentialRow, now: Date): App['state'] {
@@ -160,7 +176,7 @@ function stateOf(credential: ApplicationCredentialRow, now: Date): App['state'] 
 
 async function findAppUser(parts: IdentityParts, name: string): Promise<KnownUser | undefined> {
   try {
-    return await readUser(parts, (await getUser(parts, `${PREFIX}${name}`)).id, null);
+    return await readUser(parts, (await getUser(parts, `${APP_PREFIX}${name}`)).id, null);
   } catch (error) {
     if (error instanceof CofferError && error.code === 'not_found') return undefined;
     throw error;

@@ -6,6 +6,7 @@ import { CofferError } from '../../errors.ts';
 import { announce, commonColumns, createUser, getProject, getRole, newId } from '../administration.ts';
 import { removeCredentialsOfUser } from '../applications/credential-rows.ts';
 import { untilCurrent } from '../assignments.ts';
+import { ISSUER_PREFIX } from '../names.ts';
 import { listRoles } from '../queries.ts';
 import { type IdentityParts, readUser } from '../rights.ts';
 import { nextValidFrom } from '../valid-from.ts';
@@ -60,7 +61,11 @@ async function insertIssuer(parts: IdentityParts, given: NewIssuer): Promise<voi
   const beside = async (tx: Queryable, user: UserRow): Promise<void> => {
     await insertRow(tx, 'issuers', await sealIssuer(parts, given, project, roles, user));
   };
-  await createUser(parts, createPasswordHasher(), `issuer:${given.name}`, null, { grants, beside });
+  await createUser(parts, createPasswordHasher(), `${ISSUER_PREFIX}${given.name}`, null, {
+    grants,
+    isMachine: true,
+    beside,
+  });
 }
 
 async function sealIssuer(

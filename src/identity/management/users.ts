@@ -7,7 +7,7 @@ import { announce, nameTaken } from '../administration.ts';
 import { removeCredentialsOfUser } from '../applications/credential-rows.ts';
 import { untilCurrent } from '../assignments.ts';
 import { DEFAULT_DOMAIN } from '../keystone-requests.ts';
-import { parseName } from '../names.ts';
+import { isMachineName, type Name, nameKey, parseName, parseUserName } from '../names.ts';
 import type { KnownUser } from '../rights.ts';
 import { findProject } from '../rows.ts';
 import { nextValidFrom } from '../valid-from.ts';
@@ -85,9 +85,10 @@ export async function updateUser(
     const { user } = known;
     const isDisabled = plain.enabled === false && user.enabled;
     const holds = isDisabled || password === null ? await holdOthers(management, known) : [];
+    if (typeof password === 'string') requirePerson(user);
     if (password !== undefined) password_hash ??= await hashed(management, checked(password));
     const endsTokens = isDisabled || password !== undefined;
-    const parsed = name === undefined ? undefined : parseName(name, 'user');
+    const parsed = name === undefined ? undefined : parseNewName(name, user);
     const next = await sealRow(management.keyring, 'users', {
       ...user,
       ...plain,
@@ -156,6 +157,19 @@ export async function listUserProjects(management: Management, id: string): Prom
 async function holdOthers(management: Management, known: KnownUser): Promise<Hold[]> {
   if (!isAdministrator(known)) return [];
   return await holdAdministrator(management, ({ user }) => user.id === known.user.id);
+}
+
+/** Whoever keeps a name keeps it, whatever names are not given any more. */
+function parseNewName(name: string, user: UserRow): Name {
+  return nameKey(name) === user.name_key ? parseName(name, 'user') : parseUserName(name);
+}
+
+function requirePerson({ name, name_key }: UserRow): void {
+  if (!isMachineName(name_key)) return;
+  throw new CofferError(
+    'bad_request',
+    `${name} is the user of an application or an issuer, and has no password.`,
+  );
 }
 
 async function hashed({ passwords }: Management, password: string | null): Promise<string | null> {
