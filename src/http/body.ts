@@ -2,7 +2,8 @@ import type { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
 import type { FastifyRequest } from 'fastify';
 import { CofferError } from '../errors.ts';
-import { discardedBytesMax } from './limits.ts';
+import { hasSameRights } from '../policy/actor.ts';
+import { discardedBytesMax, slowBodyMilliseconds } from './limits.ts';
 import { parseStrictJson } from './strict-json.ts';
 import { pathOf, type Surface, surfaceOf } from './surface.ts';
 
@@ -31,12 +32,35 @@ export function requireContentType(request: FastifyRequest, expected: readonly s
 
 /**
  * The body's bytes, never more than allowed. Call it once, after the actor's right is checked: until then
- * nothing of a body is read. The caller owns the bytes.
+ * nothing of a body is read. Where it was slow the actor is asked for again, so that what was decided before
+ * still holds. The caller owns the bytes.
+ *
+ * @throws CofferError `unauthorized` or `forbidden` when the actor's rights ended or changed meanwhile.
  */
 export async function readBody(request: FastifyRequest, bytesMax: number): Promise<Buffer> {
-  const { inFlight, raw } = request;
+  const { raw } = request;
   if (!hasBody(raw)) return Buffer.alloc(0);
   if (Number(raw.headers['content-length'] ?? 0) > bytesMax) throw tooLarge();
+  const started = performance.now();
+  const bytes = await receive(request, bytesMax);
+  if (performance.now() - started < slowBodyMilliseconds) return bytes;
+  try {
+    await requireSameRights(request);
+    return bytes;
+  } catch (error) {
+    bytes.fill(0);
+    throw error;
+  }
+}
+
+async function requireSameRights(request: FastifyRequest): Promise<void> {
+  if (request.identify === null) return;
+  const actor = await request.identify(request);
+  if (hasSameRights(actor, request.actor)) return;
+  throw new CofferError('forbidden', 'Your rights changed while the body was sent; try again.');
+}
+
+async function receive({ inFlight, raw }: FastifyRequest, bytesMax: number): Promise<Buffer> {
   if (inFlight === null) return await collect(raw, bytesMax);
   // a slow client is not work, and must not keep others out
   inFlight.count -= 1;

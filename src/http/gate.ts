@@ -71,12 +71,16 @@ export function gateFor(
       if (segment === '*') return (parameters['*'] ?? '').split('/');
       return segment.startsWith(':') ? [parameters[segment.slice(1)] ?? ''] : [segment];
     });
-  return async (request: FastifyRequest, reply: FastifyReply) => {
-    if (probe !== true) overload.check();
+  const identifyIn = async (request: FastifyRequest): Promise<Actor> => {
     const actor = await identify(request.raw.headers);
     requireProject(actor, surface);
     requireAccess(log, request, actor, surface, () => routed(request.params as Parameters));
-    request.actor = actor;
+    return actor;
+  };
+  return async (request: FastifyRequest, reply: FastifyReply) => {
+    if (probe !== true) overload.check();
+    request.actor = await identifyIn(request);
+    request.identify = identifyIn;
     admit(request, reply);
   };
 }

@@ -33,6 +33,12 @@ export const defaultHttpLimits: Readonly<HttpLimits> = {
 };
 
 /**
+ * Who was let in is judged anew when the body took longer: rights end within 5 s, and a body may take as long
+ * as the request.
+ */
+export const slowBodyMilliseconds = 1_000;
+
+/**
  * What is left of a refused body is read and dropped up to here, so that the client gets to see the answer.
  */
 export const discardedBytesMax = 1_048_576;

@@ -21,6 +21,8 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Null on public routes, whatever the type says. */
     actor: Actor;
+    /** Who asks, by what is known now; null on public routes. */
+    identify: ((request: FastifyRequest) => Promise<Actor>) | null;
     /** Null but on `/` and under `/v1`. */
     microversion: Microversion;
     /** Where this request is counted while it is worked on. */

@@ -157,6 +157,7 @@ function addGate(
 ): void {
   const routes = new RouteTable();
   app.decorateRequest('actor');
+  app.decorateRequest('identify', null);
   app.decorateRequest('microversion');
   app.addHook('onRoute', (route) => {
     requireGuard(route);

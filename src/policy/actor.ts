@@ -30,6 +30,12 @@ export interface Actor {
   workload?: { issuer: string; subject: string };
 }
 
+/** Whether what was decided for one would be decided for the other. The order of roles is no matter. */
+export function hasSameRights(one: Actor, other: Actor): boolean {
+  const text = (actor: Actor): string => JSON.stringify({ ...actor, roles: [...actor.roles].sort() });
+  return text(one) === text(other);
+}
+
 /** Who asks, and in which request. */
 export interface Caller {
   actor: Actor;
