@@ -7,6 +7,8 @@ interface GateOptions {
   atOnceMax: number;
   /** In each queue. */
   waitingMax: number;
+  /** In all queues together, where anybody may have many of them. */
+  waitingInAllMax?: number;
   /** What is said to who finds the queue full. */
   busy: string;
 }
@@ -21,10 +23,12 @@ export class GateFull extends CofferError {
 /**
  * Lets so many run at once, and so many wait in each queue, in the order they came; queues take turns.
  *
- * The gate throws GateFull when the queue is full, and whatever the work throws.
+ * The gate throws GateFull when the queue is full, or all of them together, and whatever the work throws.
  */
-export function createGate({ atOnceMax, waitingMax, busy }: GateOptions): Gate {
+export function createGate(options: GateOptions): Gate {
+  const { atOnceMax, waitingMax, waitingInAllMax = Number.POSITIVE_INFINITY, busy } = options;
   let running = 0;
+  let waitingInAll = 0;
   // The queue whose turn is next is the first; an empty one is not kept.
   const queues = new Map<string, (() => void)[]>();
   function takeNext(): (() => void) | undefined {
@@ -32,6 +36,7 @@ export function createGate({ atOnceMax, waitingMax, busy }: GateOptions): Gate {
     if (turn === undefined) return undefined;
     const [name, waiting] = turn;
     const next = waiting.shift();
+    waitingInAll -= 1;
     queues.delete(name);
     if (waiting.length > 0) queues.set(name, waiting);
     return next;
@@ -39,7 +44,8 @@ export function createGate({ atOnceMax, waitingMax, busy }: GateOptions): Gate {
   return async (work, queue = '') => {
     if (running >= atOnceMax) {
       const waiting = queues.get(queue) ?? [];
-      if (waiting.length >= waitingMax) throw new GateFull(busy);
+      if (waiting.length >= waitingMax || waitingInAll >= waitingInAllMax) throw new GateFull(busy);
+      waitingInAll += 1;
       queues.set(queue, waiting);
       await new Promise<void>((resolve) => waiting.push(resolve));
     } else running += 1;

@@ -7,17 +7,21 @@ import { authenticationRequired } from '../http/errors.ts';
 import { getUser } from './administration.ts';
 import type { Named } from './keystone-requests.ts';
 import { countedSource, type LoginAttempt } from './login-attempt.ts';
-import { countLoginFailure, findUser, forgetLoginFailures, isThrottled } from './queries.ts';
+import { countGuess, findUser, forgetLoginFailures } from './queries.ts';
 import type { IdentityParts } from './rights.ts';
 
-/** Where failures are counted that are no user's, so that they cost what a user's do. No user has this id. */
+/**
+ * Where guesses are counted that are at no user's password, so that they cost what a user's do. No user has
+ * this id.
+ */
 const NOBODY = '';
 
 export type PasswordLogin = (user: Named, password: string, attempt: LoginAttempt) => Promise<UserRow>;
 
 /**
  * Gives the user whose password it is. Who is unknown, disabled or held back, and a wrong password, get the
- * same answer after the same work.
+ * same answer after the same work. Each guess is counted before it is compared, so that as many at once as
+ * anybody likes, at any number of servers, are no more than the ten that there are.
  */
 export function createPasswordLogin(
   parts: IdentityParts,
@@ -29,16 +33,13 @@ export function createPasswordLogin(
     const source = countedSource(attempt.source);
     const user = await findNewestUser(parts, memory, named);
     attempt.userId = user?.id ?? null;
-    const isHeld = await isThrottled(db, user?.id ?? NOBODY, source);
-    attempt.isHeld = isHeld;
     const isLong = Buffer.byteLength(password) > PASSWORD_BYTES_MAX;
-    const hashed = user?.enabled === true && !isHeld && !isLong ? user.password_hash : null;
-    const matches = await passwords.verify(hashed, isLong ? '' : password);
-    if (user === undefined || !matches) {
-      // Who is held back stays so no longer for trying.
-      await countLoginFailure(db, isHeld ? NOBODY : (user?.id ?? NOBODY), source);
-      throw new CofferError('unauthorized', authenticationRequired);
-    }
+    const findHash = async (): Promise<string | null> => {
+      attempt.isHeld = !(await countGuess(db, user?.id ?? NOBODY, source));
+      return user?.enabled === true && !attempt.isHeld && !isLong ? user.password_hash : null;
+    };
+    const matches = await passwords.from(source).verify(findHash, isLong ? '' : password);
+    if (user === undefined || !matches) throw new CofferError('unauthorized', authenticationRequired);
     await forgetLoginFailures(db, user.id, source);
     return user;
   };

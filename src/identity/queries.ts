@@ -234,26 +234,24 @@ export async function deleteEndedRevocations(db: Queryable): Promise<void> {
 const LOCK_AFTER = 10;
 const LOCK_SECONDS = 60;
 
-/** Whether the user has failed too often of late, from there. The database counts. */
-export async function isThrottled(db: Queryable, userId: string, source: string): Promise<boolean> {
+/**
+ * Counts a guess as a failure, which it is until it turns out right; or says that there were too many of late
+ * from there. Those count no more: who is held back stays so no longer for trying. The database counts, one
+ * guess after the other.
+ */
+export async function countGuess(db: Queryable, userId: string, source: string): Promise<boolean> {
+  const isPast = `known.last_failure <= now() - interval '${LOCK_SECONDS} seconds'`;
   const { rows } = await db.query({
-    name: 'login-throttled',
-    text: `SELECT FROM password_failures WHERE user_id = $1 AND source = $2 AND failures >= ${LOCK_AFTER}
-      AND last_failure > now() - interval '${LOCK_SECONDS} seconds'`,
-    values: [userId, source],
-  });
-  return rows.length > 0;
-}
-
-export async function countLoginFailure(db: Queryable, userId: string, source: string): Promise<void> {
-  await db.query({
-    name: 'login-failed',
+    name: 'login-counted',
     text: `INSERT INTO password_failures AS known (user_id, source, failures, last_failure)
       VALUES ($1, $2, 1, now())
       ON CONFLICT (user_id, source) DO UPDATE SET last_failure = now(), failures =
-        CASE WHEN known.last_failure < now() - interval '${LOCK_SECONDS} seconds' THEN 1 ELSE known.failures + 1 END`,
+        CASE WHEN ${isPast} THEN 1 ELSE known.failures + 1 END
+        WHERE known.failures < ${LOCK_AFTER} OR ${isPast}
+      RETURNING failures`,
     values: [userId, source],
   });
+  return rows.length > 0;
 }
 
 export async function forgetLoginFailures(db: Queryable, userId: string, source: string): Promise<void> {

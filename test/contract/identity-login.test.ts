@@ -83,6 +83,28 @@ describe('after ten wrong passwords', () => {
   });
 });
 
+describe('log-ins that wait', () => {
+  it('take turns by address, so that a flood from one keeps nobody else out or waiting', async () => {
+    const person = await coffer.person(['creator'], 'demo');
+    const identity = { methods: ['password'], password: { user: { name: 'nobody', password: 'x', domain } } };
+    const body = JSON.stringify({ auth: { identity } });
+    const headers = { 'content-type': 'application/json' };
+    let answered = 0;
+    const guess = async () => {
+      const reply = await fetch(`${coffer.url}${TOKENS}`, { method: 'POST', headers, body });
+      if (reply.status === 401) answered += 1;
+      return reply;
+    };
+    const flood = Array.from({ length: 48 }, guess);
+    const turnedAway = await Promise.race(flood);
+    expect([turnedAway.status, turnedAway.headers.get('retry-after')]).toEqual([503, '2']);
+    expect((await logIn(userOf(person), project, '127.0.0.2')).status).toBe(201);
+    expect(answered).toBeLessThan(15);
+    const statuses = (await Promise.all(flood)).map(({ status }) => status);
+    expect(new Set(statuses)).toEqual(new Set([401, 503]));
+  });
+});
+
 describe('a record of a log-in', () => {
   it('says who, how, from where and in which request, and the token that was given', async () => {
     const person = await coffer.person(['creator'], 'demo');

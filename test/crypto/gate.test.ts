@@ -53,6 +53,20 @@ describe('a gate', () => {
     expect(await gate(async () => 'in', 'a')).toBe('in');
   });
 
+  it('refuses everybody when as many wait in all queues as may, and lets in when one less does', async () => {
+    const gate = createGate({ atOnceMax: 1, waitingMax: 2, waitingInAllMax: 3, busy: 'too many' });
+    const begun: string[] = [];
+    const works = ['a1', 'a2', 'b1', 'c1'].map((name) => held(gate, name, name.slice(0, 1), begun));
+    for (const queue of ['a', 'd'])
+      await expect(gate(async () => {}, queue)).rejects.toBeInstanceOf(GateFull);
+    works[0]?.release();
+    await settled();
+    works.push(held(gate, 'd1', 'd', begun));
+    for (const { release } of works) release();
+    await Promise.all(works.map(async ({ done }) => await done));
+    expect(begun).toEqual(['a1', 'a2', 'b1', 'c1', 'd1']);
+  });
+
   it('gives the place of work that failed to the next, and its error to who asked', async () => {
     const gate = createGate({ atOnceMax: 1, waitingMax: 2, busy: 'busy' });
     const failing = gate(async () => {

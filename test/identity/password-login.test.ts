@@ -13,6 +13,8 @@ let coffer: StartedCoffer;
 let person: Person;
 let disabled: Person;
 let logIn: PasswordLogin;
+/** Another server's, on the same database. */
+let logInElsewhere: PasswordLogin;
 /** What the work of one attempt was: hashes that were computed, and statements, by name. */
 let work: string[];
 
@@ -24,7 +26,9 @@ beforeAll(async () => {
   const known = await readUser(parts, disabled.userId, null);
   if (known === undefined) throw new Error('the user is gone');
   await updateRow(parts.db, parts.keyring, 'users', known.user, { enabled: false });
-  logIn = createPasswordLogin({ ...parts, db: counted(parts.db) }, countedHasher(), createRevisionMemory());
+  const serve = () =>
+    createPasswordLogin({ ...parts, db: counted(parts.db) }, countedHasher(), createRevisionMemory());
+  [logIn, logInElsewhere] = [serve(), serve()];
 });
 afterAll(async () => await coffer.stop());
 beforeEach(() => {
@@ -33,13 +37,17 @@ beforeEach(() => {
 
 function countedHasher(): PasswordHasher {
   const hasher = createPasswordHasher();
-  return {
+  const counting: PasswordHasher = {
     hash: async (password) => await hasher.hash(password),
-    verify: async (hashed, password) => {
-      work.push('argon2id');
-      return await hasher.verify(hashed, password);
-    },
+    verify: async (findHash, password) =>
+      await hasher.verify(async () => {
+        const hashed = await findHash();
+        work.push(hashed === null ? 'argon2id of nobody' : 'argon2id');
+        return hashed;
+      }, password),
+    from: () => counting,
   };
+  return counting;
 }
 
 function counted(db: Db): Db {
@@ -52,10 +60,10 @@ function counted(db: Db): Db {
   };
 }
 
-async function attempt(name: string, password: string): Promise<string> {
+async function attempt(name: string, password: string, server = logIn): Promise<string> {
   const origin = startAttempt({ source: '192.0.2.1', requestId: 'req-test' }, 'password');
   try {
-    return (await logIn({ name }, password, origin)).id;
+    return (await server({ name }, password, origin)).id;
   } catch (error) {
     return `${(error as { code: string }).code}: ${(error as Error).message}`;
   }
@@ -74,10 +82,11 @@ it('does the same work and says the same, whoever is refused', async () => {
     ['', 'wrong'],
   ] as const) {
     work = [];
-    seen.push({ answer: await attempt(name, password), work });
+    const answer = await attempt(name, password);
+    seen.push({ answer, work: work.map((name) => name.replace(' of nobody', '')) });
   }
   const [first] = seen;
-  expect(first?.work).toEqual(['user-by-name', 'login-throttled', 'argon2id', 'login-failed']);
+  expect(first?.work).toEqual(['user-by-name', 'login-counted', 'argon2id']);
   for (const other of seen) expect(other).toEqual(first);
 });
 
@@ -86,7 +95,25 @@ it('hashes once, and no more, for who is held back', async () => {
   for (let round = 0; round < 10; round += 1) await attempt(held.name, 'wrong');
   work = [];
   expect(await attempt(held.name, held.password)).toContain('unauthorized');
-  expect(work.filter((name) => name === 'argon2id')).toHaveLength(1);
+  expect(work).toEqual(['user-by-name', 'login-counted', 'argon2id of nobody']);
+});
+
+it('compares ten guesses and no more, however many come at once and to whichever server', async () => {
+  const held = await coffer.person(['creator'], 'demo');
+  work = [];
+  const guesses = Array.from({ length: 40 }, async (_, index) => {
+    const server = index % 2 === 0 ? logIn : logInElsewhere;
+    return await attempt(held.name, index === 39 ? held.password : 'wrong', server);
+  });
+  for (const answer of await Promise.all(guesses)) expect(answer).toContain('unauthorized');
+  expect(work.filter((name) => name === 'argon2id')).toHaveLength(10);
+  expect(work.filter((name) => name === 'argon2id of nobody')).toHaveLength(30);
+  expect(await attempt(held.name, held.password, logInElsewhere)).toContain('unauthorized');
+});
+
+it('lets a user in who knows the password more often at once than there are wrong guesses', async () => {
+  const answers = Array.from({ length: 16 }, async () => await attempt(person.name, person.password));
+  expect(new Set(await Promise.all(answers))).toEqual(new Set([person.userId]));
 });
 
 it('gives the user whose password it is', async () => {

@@ -7,6 +7,7 @@ import { onceJson } from '../../http/json-body.ts';
 import { pathOf } from '../../http/surface.ts';
 import { canManage } from '../../policy/rules-identity.ts';
 import type { Accounts } from '../identity.ts';
+import { countedSource } from '../login-attempt.ts';
 import type { Management, Read } from './management.ts';
 import { baseOf, formatList, type Listed } from './wire.ts';
 
@@ -29,13 +30,13 @@ export function openDesk(app: FastifyInstance, coffer: Coffer, accounts: Account
 export function manageFor({ coffer, accounts }: Desk, request: FastifyRequest): Management {
   const { db, keyring, clock, log, integrityViolations } = coffer;
   const caller = callerOf(request);
-  const { memory, passwords } = accounts;
+  const { memory } = accounts;
   return {
     db,
     keyring,
     clock,
     memory,
-    passwords,
+    passwords: accounts.passwords.from(countedSource(request.ip)),
     require: (action, target = {}) => {
       const allowed = canManage(action, caller.actor, target);
       const subject = target.userId ?? target.projectId ?? null;
