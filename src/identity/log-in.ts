@@ -97,7 +97,11 @@ async function readScope(
 
 const secondsOf = (time: Date): number => Math.floor(time.getTime() / 1000);
 
-/** As in Keystone: what was given for the system, or to an application, gives no other scope. */
+/**
+ * As in Keystone: what was given to an application gives no other scope, and what was given for the system no
+ * project or domain that is asked for. An unscoped token, and the default project where nothing is asked, it
+ * gives.
+ */
 function requireRescoping(parent: TokenClaims, scope: WantedScope | undefined): void {
   if (parent.app !== undefined && scope !== undefined) {
     throw new CofferError(

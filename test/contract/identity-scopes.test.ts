@@ -71,7 +71,7 @@ describe('a token for a domain or the system', () => {
     }
   });
 
-  it('of the system gives none for a project or a domain', async () => {
+  it('of the system gives none for a project or a domain that is asked for', async () => {
     const token = tokenOf(await logIn(userOf(reader), system));
     for (const scope of [domainScope, project]) {
       const reply = await rescope(token, scope);
@@ -79,6 +79,23 @@ describe('a token for a domain or the system', () => {
     }
     expect((await rescope(token, system)).status).toBe(201);
     expect((await rescope(tokenOf(await logIn(userOf(reader), domainScope)), system)).status).toBe(201);
+  });
+
+  it('of the system gives one without a scope, or for the default project, as in Keystone', async () => {
+    const person = await coffer.person(['creator'], 'demo');
+    await grant(coffer, person.userId, 'system', 'reader');
+    const rescoped = async (scope?: unknown) => {
+      const reply = await rescope(tokenOf(await logIn(userOf(person), system)), scope);
+      expect(reply.status).toBe(201);
+      return [reply.json.token.system, reply.json.token.project?.id];
+    };
+    expect(await rescoped('unscoped')).toEqual([undefined, undefined]);
+    expect(await rescoped()).toEqual([undefined, undefined]);
+    const admin = await coffer.person(['admin'], 'demo');
+    const body = { user: { default_project_id: person.projectId } };
+    await admin.client.send('PATCH', `/identity/v3/users/${person.userId}`, { body });
+    expect(await rescoped()).toEqual([undefined, person.projectId]);
+    expect(await rescoped('unscoped')).toEqual([undefined, undefined]);
   });
 
   it('ends with its last role there', async () => {
