@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { rename, rm } from 'node:fs/promises';
+import { rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 
@@ -9,6 +9,17 @@ type Fault = (tokenPid: () => number | undefined) => Promise<() => Promise<void>
 const LOOK_EVERY_MS = 5;
 /** Beside the settings of SoftHSM: there once the token's process did what a signal asked for. */
 export const HEARD = 'heard';
+/**
+ * What becomes of log-ins while it is there: `stall` until it is gone, `crash` after them, or the code that
+ * they are answered with.
+ */
+export const LOGIN_HARM = 'log-in-harm';
+/** A line for each log-in. */
+export const LOGINS = 'log-ins';
+/** Whatever process decrypts while it is there never does so again. */
+export const LOST_FOOTING = 'lost-footing';
+/** Of each answer: how many texts it was about, and how many of them the process still has. */
+export const SENT_KEYS = 'sent-keys';
 
 /** Sends a signal, and waits for what it does: later it would harm what comes after. */
 const signal =
@@ -55,8 +66,23 @@ export function faultsOf({ tokens }: { tokens: string }): ReadonlyMap<string, Fa
       },
     ],
     ['the child is killed and the next one hangs as it starts', hangAtStart],
+    ['the child is killed, so is the next one as it logs in, and the third hangs in it', harmLogins(tokens)],
   ]);
 }
+
+const harmLogins =
+  (tokens: string): Fault =>
+  async (tokenPid) => {
+    const harm = join(dirname(tokens), LOGIN_HARM);
+    const heard = join(dirname(tokens), HEARD);
+    await writeFile(harm, 'stall');
+    for (let killed = 0; killed < 2; killed += 1) {
+      await rm(heard, { force: true });
+      send(tokenPid(), 'SIGKILL');
+      while (!existsSync(heard)) await wait(LOOK_EVERY_MS);
+    }
+    return async () => await rm(harm);
+  };
 
 const hangAtStart: Fault = async (tokenPid) => {
   const first = tokenPid();

@@ -16,7 +16,9 @@ export interface TokenAddress {
 
 /** What the child is asked to do, and what it answers. Keys are 32 bytes; contexts are AAD. */
 export interface TokenCalls {
-  open: { asked: TokenAddress; answer: null };
+  /** All but the log-in, which is asked for by itself: the parent knows of each one that is under way. */
+  open: { asked: TokenAddress; answer: PinSource };
+  logIn: { asked: null; answer: null };
   /** 256 random bits of the token, and their encryption under a master key that never leaves it. */
   makeKek: {
     asked: { masterKey: string; context: Uint8Array };
@@ -58,6 +60,16 @@ export interface TokenCalls {
 }
 
 export type TokenCall = keyof TokenCalls;
+/** What an open token is asked. */
+export type TokenUse = Exclude<TokenCall, 'open' | 'logIn'>;
+
+/** Where the PIN was read, and what the token says of those that it was shown. */
+export interface PinSource {
+  /** Another text for each file, and for each change of one. */
+  file: string;
+  /** The token knows of a wrong one since the last log-in (CKF_USER_PIN_COUNT_LOW). */
+  isWrongOneNoted: boolean;
+}
 
 export interface TokenDescription {
   manufacturer: string;
@@ -78,7 +90,7 @@ export interface TokenDescription {
 /** `restart`: the library lost its footing, and a new process must begin afresh. */
 export type TokenFailure =
   | { kind: 'refused'; code: ErrorCode; message: string }
-  | { kind: 'pin-incorrect'; message: string }
+  | { kind: 'pin-refused'; message: string }
   | { kind: 'restart'; message: string };
 
 export interface TokenRequest {

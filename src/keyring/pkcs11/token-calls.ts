@@ -2,17 +2,14 @@ import { randomBytes } from 'node:crypto';
 import { SUITES, wipe } from '../../crypto/envelope.ts';
 import { CofferError } from '../../errors.ts';
 import { describeToken } from './describe-token.ts';
-import type { TokenCall, TokenCalls } from './messages.ts';
+import type { TokenCall, TokenCalls, TokenUse } from './messages.ts';
 import type { Token } from './token.ts';
 
 const KEK_BYTES = 32;
 const OBJECT_ID_BYTES = 16;
 
 type Answers = {
-  [C in Exclude<TokenCall, 'open'>]: (
-    token: Token,
-    asked: TokenCalls[C]['asked'],
-  ) => Promise<TokenCalls[C]['answer']>;
+  [C in TokenUse]: (token: Token, asked: TokenCalls[C]['asked']) => Promise<TokenCalls[C]['answer']>;
 };
 
 /** What the token's process does when asked (FORMAT.md §2.4 and §2.5). */
@@ -97,11 +94,17 @@ const answers: Answers = {
 
 export async function answerCall(
   token: Token,
-  call: Exclude<TokenCall, 'open'>,
+  call: TokenUse,
   asked: TokenCalls[TokenCall]['asked'],
 ): Promise<unknown> {
   const answer = answers[call] as (token: Token, asked: unknown) => Promise<unknown>;
   return await answer(token, asked);
+}
+
+/** Wipes what an answer holds, once it was sent. */
+export function wipeAnswer(answer: unknown): void {
+  if (answer instanceof Uint8Array) wipe(answer);
+  else if (typeof answer === 'object' && answer !== null) Object.values(answer).forEach(wipeAnswer);
 }
 
 async function openReference(

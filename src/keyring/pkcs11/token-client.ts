@@ -2,7 +2,16 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { CofferError, PinRefused } from '../../errors.ts';
-import type { TokenAddress, TokenCall, TokenCalls, TokenFailure, TokenReply } from './messages.ts';
+import { LoginTries } from './login-tries.ts';
+import type {
+  PinSource,
+  TokenAddress,
+  TokenCall,
+  TokenCalls,
+  TokenFailure,
+  TokenReply,
+  TokenUse,
+} from './messages.ts';
 
 /** What an operator should hear of. */
 export interface TokenLog {
@@ -32,13 +41,15 @@ type Patience = () => number;
 const CALL_DEADLINE_MS = 1_500;
 const PATIENCE_MS = 1_600;
 const OPEN_DEADLINE_MS = 5_000;
+const LOGIN_DEADLINE_MS = 5_000;
 /** What nobody's request waits for, and takes as long as the token has objects. */
 const LONG_CALLS: Readonly<Partial<Record<TokenCall, number>>> = { listTokenKeks: 60_000, describe: 30_000 };
 const IN_FLIGHT_MAX = 512;
 const RESTART_EVERY_MS = 500;
 const LIVED_WELL_MS = 1_000;
-const LOGIN_HOLD_MS = 30_000;
-const WRONG_PINS_MAX = 2;
+const FAILURES_MAX = 3;
+const RENEW_MS_MIN = 3_000;
+const RENEW_MS_MAX = 60_000;
 
 /**
  * The vendor's library in a process of its own. Calls end within their deadline; a child that died, or hangs
@@ -48,14 +59,15 @@ export class TokenClient {
   readonly #options: TokenClientOptions;
   readonly #now: () => number;
   readonly #waiting = new Map<number, Waiting>();
+  readonly #tries = new LoginTries();
   #child: ChildProcess | undefined;
   #opening: Promise<void> | undefined;
   #heardAt = 0;
   #isOpen = false;
   #wasOpen = false;
   #lastId = 0;
-  #wrongPins = 0;
-  #noLoginBefore = 0;
+  #failuresInRow = 0;
+  #renewAfterMs = RENEW_MS_MIN;
   #restart: NodeJS.Timeout | undefined;
   #openedAt = 0;
   #notBefore = 0;
@@ -91,10 +103,7 @@ export class TokenClient {
    * @throws CofferError `integrity_violation` for what the token refuses to open; `unavailable` when it does
    *   not answer in time.
    */
-  async call<C extends Exclude<TokenCall, 'open'>>(
-    call: C,
-    asked: TokenCalls[C]['asked'],
-  ): Promise<TokenCalls[C]['answer']> {
+  async call<C extends TokenUse>(call: C, asked: TokenCalls[C]['asked']): Promise<TokenCalls[C]['answer']> {
     const left = this.#patience();
     for (let isLast = false; ; isLast = true) {
       if (!this.#isOpen && this.#now() < this.#notBefore) throw unavailable(this.#trouble);
@@ -117,13 +126,13 @@ export class TokenClient {
 
   /** Whoever starts waits for a token to come up; whoever serves answers others in time. */
   #patience(): Patience {
-    const end = performance.now() + PATIENCE_MS + (this.#wasOpen ? 0 : OPEN_DEADLINE_MS);
+    const startMs = this.#wasOpen ? 0 : OPEN_DEADLINE_MS + LOGIN_DEADLINE_MS;
+    const end = performance.now() + PATIENCE_MS + startMs;
     return () => end - performance.now();
   }
 
   async #start(): Promise<void> {
-    const wait = this.#noLoginBefore - this.#now();
-    if (this.#wrongPins >= WRONG_PINS_MAX || wait > 0) throw unavailable(this.#trouble);
+    if (this.#tries.waitFrom(this.#now()) > 0) throw unavailable(this.#trouble);
     const child = fork(this.#options.childFile ?? findChildFile(), [], {
       serialization: 'advanced',
       // A vendor's library writes where it likes; its settings are in the environment, and ours are not its.
@@ -136,15 +145,32 @@ export class TokenClient {
     child.on('error', () => this.#forget(child, 'The process of the token could not be started.'));
     child.on('exit', () => this.#forget(child, 'The process of the token ended; it is started again.'));
     try {
-      await this.#ask('open', this.#options.address, OPEN_DEADLINE_MS);
+      await this.#logIn(await this.#ask('open', this.#options.address, OPEN_DEADLINE_MS));
       this.#isOpen = true;
       this.#wasOpen = true;
       this.#openedAt = this.#now();
-      this.#wrongPins = 0;
+      this.#failuresInRow = 0;
     } catch (error) {
-      const told = error instanceof LostChild ? error.told : (error as CofferError);
+      const told = toldBy(error);
       this.#lose(told.message);
+      this.#restartAfter(told.message);
       throw told;
+    }
+  }
+
+  async #logIn(pin: PinSource): Promise<void> {
+    try {
+      await this.#ask('logIn', null, LOGIN_DEADLINE_MS);
+      this.#tries.accept(pin);
+    } catch (error) {
+      const isRefused = error instanceof PinRefused;
+      if (this.#isClosed || (!isRefused && this.#tries.isKnown(pin))) throw error;
+      if (!isRefused) this.#warn(toldBy(error).message);
+      const { log, address } = this.#options;
+      const message = this.#tries.fail(this.#now(), address, isRefused ? error.message : undefined);
+      this.#lastWarning = message;
+      log.error(message);
+      throw new PinRefused(message);
     }
   }
 
@@ -161,10 +187,12 @@ export class TokenClient {
     return await new Promise<TokenCalls[C]['answer']>((resolve, reject) => {
       const timer = setTimeout(() => {
         this.#waiting.delete(id);
-        reject(unavailable('The token did not answer in time; try again.'));
         // One that answers others has too much to do. Else it hangs, and whatever it holds hangs with it.
-        if (performance.now() - this.#heardAt < deadlineMs) return;
-        this.#lose('The token did not answer in time; its process is started again.');
+        const hangs = performance.now() - this.#heardAt >= deadlineMs;
+        const next = hangs ? 'its process is started again' : 'try again';
+        const message = `The token did not answer in time; ${next}.`;
+        reject(unavailable(message));
+        if (hangs) this.#lose(message);
       }, deadlineMs);
       this.#waiting.set(id, { resolve: resolve, reject, timer });
       child.send({ id, call, asked }, (error) => {
@@ -179,26 +207,27 @@ export class TokenClient {
     if (waiting === undefined) return;
     this.#waiting.delete(reply.id);
     clearTimeout(waiting.timer);
-    if ('answer' in reply) waiting.resolve(reply.answer);
-    else waiting.reject(this.#judge(reply.failure));
+    if ('failure' in reply) {
+      waiting.reject(judge(reply.failure));
+      this.#loseAfter(reply.failure);
+      return;
+    }
+    waiting.resolve(reply.answer);
+    this.#failuresInRow = 0;
+    if (this.#isOpen) this.#renewAfterMs = RENEW_MS_MIN;
   }
 
-  #judge(failure: TokenFailure): Error {
-    const { log, address } = this.#options;
-    if (failure.kind === 'refused') return new CofferError(failure.code, failure.message);
-    if (failure.kind === 'restart') return new LostChild(`The token is not available: ${failure.message}`);
-    this.#wrongPins += 1;
-    this.#noLoginBefore = this.#now() + LOGIN_HOLD_MS;
-    const isLast = this.#wrongPins >= WRONG_PINS_MAX;
-    const next = isLast
-      ? 'It is not tried again: correct the file, then restart the server.'
-      : 'Correct the file: every start and every command is one try, and tokens lock themselves. ' +
-        `A server that runs tries once more, in ${LOGIN_HOLD_MS / 1000} s.`;
-    const message = `The token '${address.tokenLabel}' refuses the PIN in ${address.pinFile}. ${next}`;
-    this.#trouble = message;
-    this.#lastWarning = message;
-    log.error(message);
-    return new LostChild(message, new PinRefused(message));
+  /** Whoever asks again must find the next process, not the one that ends. */
+  #loseAfter(failure: TokenFailure): void {
+    if (failure.kind === 'restart') this.#lose(judge(failure).message);
+    if (failure.kind !== 'refused' || failure.code !== 'unavailable') return;
+    this.#failuresInRow += 1;
+    // Modules have codes of their own, whose meaning nobody tells: where nothing else is answered, a new
+    // process may mend it. One that does not is tried more and more seldom.
+    const hasLived = this.#isOpen && this.#now() - this.#openedAt >= this.#renewAfterMs;
+    if (this.#failuresInRow < FAILURES_MAX || !hasLived) return;
+    this.#renewAfterMs = Math.min(2 * this.#renewAfterMs, RENEW_MS_MAX);
+    this.#lose(`${failure.message} Its process is started again, as it answers nothing else.`);
   }
 
   /** Ends the child, answers all who wait for it, and starts another one soon. */
@@ -213,14 +242,19 @@ export class TokenClient {
     if (this.#child !== child) return;
     this.#child = undefined;
     this.#isOpen = false;
-    if (this.#noLoginBefore <= this.#now() && this.#wrongPins < WRONG_PINS_MAX) this.#trouble = message;
-    const lost = new LostChild(this.#trouble);
+    const lost = new LostChild(message);
     for (const waiting of this.#waiting.values()) {
       clearTimeout(waiting.timer);
       waiting.reject(lost);
     }
     this.#waiting.clear();
+    // Whoever is about to open it says what came of that.
+    if (this.#opening === undefined) this.#restartAfter(message);
+  }
+
+  #restartAfter(message: string): void {
     if (this.#isClosed) return;
+    this.#trouble = message;
     this.#warn(message);
     this.#restartLater();
   }
@@ -232,10 +266,11 @@ export class TokenClient {
   }
 
   #restartLater(): void {
-    if (this.#restart !== undefined || this.#isClosed || this.#wrongPins >= WRONG_PINS_MAX) return;
+    const held = this.#tries.waitFrom(this.#now());
+    if (this.#restart !== undefined || this.#isClosed || held === Number.POSITIVE_INFINITY) return;
     // One that served for a while is replaced at once; one that does not come up, or not for long, is not.
     const livedWell = this.#openedAt > 0 && this.#now() - this.#openedAt >= LIVED_WELL_MS;
-    const wait = Math.max(livedWell ? 0 : RESTART_EVERY_MS, this.#noLoginBefore - this.#now());
+    const wait = Math.max(livedWell ? 0 : RESTART_EVERY_MS, held);
     this.#openedAt = 0;
     this.#notBefore = this.#now() + wait;
     const started = setTimeout(() => {
@@ -268,10 +303,20 @@ async function within<T>(ms: number, work: Promise<T>): Promise<T> {
 /** Whoever was asked is gone, without an answer. */
 class LostChild extends Error {
   readonly told: CofferError;
-  constructor(message: string, told = unavailable(message)) {
+  constructor(message: string) {
     super(message);
-    this.told = told;
+    this.told = unavailable(message);
   }
+}
+
+function judge(failure: TokenFailure): Error {
+  if (failure.kind === 'refused') return new CofferError(failure.code, failure.message);
+  if (failure.kind === 'pin-refused') return new PinRefused(failure.message);
+  return new LostChild(`The token is not available: ${failure.message}`);
+}
+
+function toldBy(error: unknown): CofferError {
+  return error instanceof LostChild ? error.told : (error as CofferError);
 }
 
 /** Beside the bundle, above its chunks, or built from this tree. */

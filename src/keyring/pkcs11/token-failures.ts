@@ -8,7 +8,14 @@ export class InvalidatedToken extends Error {
   }
 }
 
-const PIN_INCORRECT = new Set(['CKR_PIN_INCORRECT', 'CKR_PIN_INVALID', 'CKR_PIN_LEN_RANGE']);
+const PIN_REFUSED = new Set([
+  'CKR_PIN_INCORRECT',
+  'CKR_PIN_INVALID',
+  'CKR_PIN_LEN_RANGE',
+  'CKR_PIN_EXPIRED',
+  'CKR_PIN_LOCKED',
+  'CKR_USER_PIN_NOT_INITIALIZED',
+]);
 
 /** What a wrong tag or AAD is answered with by one module or another (SoftHSM 2: CKR_GENERAL_ERROR). */
 const AMBIGUOUS = new Set([
@@ -49,8 +56,8 @@ export function nameOf(error: unknown): string {
   return error instanceof Error ? error.message : 'unknown';
 }
 
-export function isPinIncorrect(error: unknown): boolean {
-  return PIN_INCORRECT.has(nameOf(error));
+export function isPinRefused(error: unknown): boolean {
+  return PIN_REFUSED.has(nameOf(error));
 }
 
 export function isAmbiguous(error: unknown): boolean {

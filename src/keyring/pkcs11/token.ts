@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import type * as pkcs11js from 'pkcs11js';
+import { wipe } from '../../crypto/envelope.ts';
 import { CofferError } from '../../errors.ts';
 import { KEK_LABEL, type TokenAddress, type TokenDescription } from './messages.ts';
-import { InvalidatedToken, isAmbiguous, isPinIncorrect, isTransient, nameOf } from './token-failures.ts';
+import { InvalidatedToken, isAmbiguous, isTransient, nameOf } from './token-failures.ts';
 
 /** The names and numbers of `pkcs11js`, loaded when a token is used. */
 export type Cryptoki = typeof pkcs11js;
@@ -17,15 +18,17 @@ const FOUND_MAX = 1_000;
 /** CK_UNAVAILABLE_INFORMATION, as `pkcs11js` gives it: the token does not say. */
 const UNAVAILABLE_INFORMATION = 0xffff_ffff;
 
-/** A session of PKCS#11 v2.40 that is logged in, one operation at a time. */
+/** A session of PKCS#11 v2.40, one operation at a time. */
 type Session = Handle;
 
 /**
- * An open token: a fixed pool of sessions, each lent for one operation, and AES-256-GCM (SP 800-38D) inside
+ * A token: a fixed pool of sessions, each lent for one operation, and AES-256-GCM (SP 800-38D) inside
  * it.
  */
 export class Token {
   readonly slot: Handle;
+  /** A wrong PIN was shown to the token since the last log-in. */
+  readonly isWrongPinNoted: boolean;
   readonly #cryptoki: Cryptoki;
   readonly #module: PKCS11;
   readonly #idle: Session[] = [];
@@ -34,27 +37,37 @@ export class Token {
   readonly #probes = new Map<string, Buffer>();
 
   /** @throws what `pkcs11js` throws: `describeFailure` says what it means. */
-  constructor(cryptoki: Cryptoki, module: PKCS11, address: TokenAddress, pin: string) {
+  constructor(cryptoki: Cryptoki, module: PKCS11, address: TokenAddress) {
     this.#cryptoki = cryptoki;
     this.#module = module;
     const { slot, flags } = findSlot(module, address.tokenLabel);
     refuseDangerousPin(cryptoki, flags);
     this.slot = slot;
-    const first = this.#openSession();
-    module.C_Login(first, cryptoki.CKU_USER, pin);
-    this.#idle.push(first);
-    for (let n = 1; n < address.sessions; n += 1) this.#idle.push(this.#openSession());
+    this.isWrongPinNoted = (flags & cryptoki.CKF_USER_PIN_COUNT_LOW) !== 0;
+    for (let n = 0; n < address.sessions; n += 1) this.#idle.push(this.#openSession());
+  }
+
+  /** One of them logs them all in, and nothing fails here but the log-in. */
+  logIn(pin: string): void {
+    const [session] = this.#idle;
+    if (session === undefined) throw new InvalidatedToken('it has no session');
+    this.#module.C_Login(session, this.#cryptoki.CKU_USER, pin);
   }
 
   /** `IV (12) ‖ ciphertext ‖ tag (16)`. The IV is random, or the one that the module made in its place. */
   async encrypt(key: Handle, plaintext: Uint8Array, context: Uint8Array): Promise<Buffer> {
     const iv = randomBytes(IV_BYTES);
-    const sealed = await this.#withSession(async (session) => {
-      this.#module.C_EncryptInit(session, this.#gcm(iv, context), key);
-      const room = Buffer.alloc(plaintext.length + TAG_BYTES);
-      return await this.#module.C_EncryptAsync(session, Buffer.from(plaintext), room);
-    });
-    return Buffer.concat([iv, sealed]);
+    const copy = Buffer.from(plaintext);
+    try {
+      const sealed = await this.#withSession(async (session) => {
+        this.#module.C_EncryptInit(session, this.#gcm(iv, context), key);
+        const room = Buffer.alloc(copy.length + TAG_BYTES);
+        return await this.#module.C_EncryptAsync(session, copy, room);
+      });
+      return Buffer.concat([iv, sealed]);
+    } finally {
+      wipe(copy);
+    }
   }
 
   /** @throws CofferError `integrity_violation` for what `encrypt` did not make with this key and context. */
@@ -305,7 +318,7 @@ export class Token {
 /** What a failure in the module means to whoever asked. */
 export function describeFailure(error: unknown): Error {
   if (error instanceof CofferError || error instanceof InvalidatedToken) return error;
-  if (isPinIncorrect(error) || !isTransient(error)) {
+  if (!isTransient(error)) {
     return error instanceof Error ? error : new Error('the module threw what is no error');
   }
   return new InvalidatedToken(nameOf(error));
