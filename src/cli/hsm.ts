@@ -33,11 +33,7 @@ const init: Command = {
     refusePositionals(context, 'hsm init');
     const { config } = loadSettings(context);
     const token = requireToken(config);
-    await withToken(config, async (client) => {
-      const { makeMasterKey } = await import('../keyring/pkcs11/pkcs11-backend.ts');
-      await makeMasterKey(client, token.masterKey);
-    });
-    await makeInstallationFile(context, config.installationFile);
+    await withToken(config, async (client) => await prepareToken(context, config, client));
     context.stderr.write(`The token '${token.tokenLabel}' has the master key '${token.masterKey}'.\n`);
     const lines = {
       COFFER_STORES: 'hsm=pkcs11',
@@ -47,6 +43,7 @@ const init: Command = {
       COFFER_PKCS11_PIN_FILE: token.pinFile,
       COFFER_PKCS11_MASTER_KEY: token.masterKey,
       COFFER_PKCS11_MODE: token.mode,
+      COFFER_PKCS11_SESSIONS: token.sessions,
     };
     context.stdout.write(
       Object.entries(lines)
@@ -140,9 +137,23 @@ function requireToken({ pkcs11 }: Config): NonNullable<Config['pkcs11']> {
   );
 }
 
+/** A second run finds what the first one made; the key of another installation is not taken for it. */
+async function prepareToken(context: CommandContext, config: Config, client: TokenClient): Promise<void> {
+  const { masterKey } = requireToken(config);
+  const file = config.installationFile;
+  const isKeyThere = (await client.call('listMasterKeys', null)).includes(masterKey);
+  if (isKeyThere && existsSync(file)) {
+    await client.call('check', { masterKey });
+    return;
+  }
+  // First what can be made again: a key stays in the token.
+  if (!isKeyThere && !existsSync(file)) await makeInstallationFile(context, file);
+  const { makeMasterKey } = await import('../keyring/pkcs11/pkcs11-backend.ts');
+  await makeMasterKey(client, masterKey);
+}
+
 /** The id of the installation is bound into every key, and no token keeps it. */
 async function makeInstallationFile({ stderr }: CommandContext, file: string): Promise<void> {
-  if (existsSync(file)) return;
   const { createKeyringFile } = await import('../keyring/keyring-file.ts');
   await createKeyringFile(file, null);
   stderr.write(`Made ${file} with the id of the installation, and no key: keep a copy.\n`);

@@ -49,7 +49,10 @@ async function reloadStore({ db, keyring, log }: ReloadParts, backend: CryptoBac
   if (reloaded === undefined) return;
   const { added, removed, ids } = reloaded;
   log.info({ store: backend.store, added, removed, masterKeys: ids }, 'a keyring was read again');
-  const inUse = await active();
-  if (!ids.includes(inUse))
+  const inUse = await active().catch((error: unknown) => {
+    const message = 'a keyring was read again; whether it has the master key in use could not be seen';
+    log.error({ store: backend.store, err: error }, message);
+  });
+  if (inUse !== undefined && !ids.includes(inUse))
     log.warn({ store: backend.store, inUse }, 'a keyring lacks the master key in use');
 }

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { chmod, mkdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -31,10 +32,11 @@ describe('coffer hsm', () => {
   });
 
   it('makes a master key, and prints the settings that a server starts with', async () => {
-    const { code, stdout, stderr } = await run('hsm init');
+    const { code, stdout, stderr } = await run('hsm init --pkcs11-sessions 2');
     expect(code).toBe(0);
     expect(stdout).toContain('COFFER_STORES=hsm=pkcs11\n');
     expect(stdout).toContain(`COFFER_KEYRING_FILE=${join(hsm.folder, 'keys')}\n`);
+    expect(stdout).toContain('COFFER_PKCS11_SESSIONS=2\n');
     expect(stderr).toContain('coffer bootstrap');
     const doctor = await run('hsm doctor -o json');
     expect(doctor.code).toBe(0);
@@ -49,9 +51,22 @@ describe('coffer hsm', () => {
     expect((await run('master-key list -o json', env)).stdout).toContain('"coffer-mk-1"');
   });
 
-  it('never makes a second key of one label', async () => {
-    const { code, stderr } = await run('hsm init');
+  it('never makes a second key of one label: it prints the settings of an installation again', async () => {
+    const again = await run('hsm init');
+    expect([again.code, again.stdout]).toEqual([0, expect.stringContaining('COFFER_STORES=hsm=pkcs11\n')]);
+    expect(JSON.parse((await run('hsm doctor -o json')).stdout)).toMatchObject({ keys: 'coffer-mk-1' });
+  });
+
+  it('takes no key for its own that another installation made', async () => {
+    const { code, stderr } = await run('hsm init --keyring-file elsewhere');
     expect([code, stderr]).toEqual([6, expect.stringContaining("labelled 'coffer-mk-1' already")]);
+    expect(existsSync(join(hsm.folder, 'elsewhere'))).toBe(false);
+  });
+
+  it('makes no key where the file of the installation cannot be made', async () => {
+    const { code } = await run('hsm init --pkcs11-master-key second --keyring-file none/keys');
+    expect(code).not.toBe(0);
+    expect(JSON.parse((await run('hsm doctor -o json')).stdout)).toMatchObject({ keys: 'coffer-mk-1' });
   });
 
   it('refuses a PIN file that others may read, and ends with 78 for a wrong PIN', async () => {

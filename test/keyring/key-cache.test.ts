@@ -144,6 +144,114 @@ describe('a cached key', () => {
   });
 });
 
+describe('a cached key that is used past two thirds of its time', () => {
+  it('is opened anew once, while the one before serves, and lasts from then on', async () => {
+    const { cache, clock, opened, open } = createCache({ ttlMs: 600 });
+    let answer = (): void => undefined;
+    const isLate = new Promise<void>((resolve) => (answer = resolve));
+    const slowly = async (): Promise<TestKey> => {
+      await isLate;
+      return await open();
+    };
+    const touch = async (): Promise<TestKey> => await cache.borrow('a', slowly, (key) => key);
+    const first = await cache.borrow('a', open, (key) => key);
+    clock.ms += 399;
+    expect(await touch()).toBe(first);
+    clock.ms += 1;
+    expect(await Promise.all([touch(), touch(), touch()])).toEqual([first, first, first]);
+    clock.ms += 100;
+    answer();
+    await settle();
+    expect(opened.map(({ closed }) => closed)).toEqual([1, 0]);
+    clock.ms += 299;
+    expect(await touch()).toBe(opened[1]);
+    // It is as old as its opening, not as the answer.
+    clock.ms += 201;
+    cache.sweep();
+    await settle();
+    expect(opened[1]?.closed).toBe(1);
+  });
+
+  it('serves to its end and no longer where it does not open any more, and is tried now and then', async () => {
+    const { cache, clock, touch } = createCache({ ttlMs: 600 });
+    const first = await touch('a');
+    let tried = 0;
+    const refused = async (): Promise<TestKey> => {
+      tried += 1;
+      throw new Error('it has ended');
+    };
+    const use = async (): Promise<TestKey> => {
+      const key = await cache.borrow('a', refused, (lent) => lent);
+      await settle();
+      return key;
+    };
+    clock.ms += 400;
+    for (let n = 0; n < 5; n += 1) expect(await use()).toBe(first);
+    expect(tried).toBe(1);
+    clock.ms += 10;
+    for (let n = 0; n < 5; n += 1) expect(await use()).toBe(first);
+    expect(tried).toBe(2);
+    clock.ms += 189;
+    expect([await use(), first.closed]).toEqual([first, 0]);
+    clock.ms += 1;
+    await expect(use()).rejects.toThrow('it has ended');
+    expect([first.closed, cache.size]).toEqual([1, 0]);
+  });
+
+  it('does not come back when it is given up while it is opened anew: both are wiped', async () => {
+    const { cache, clock, opened, touch } = createCache({ ttlMs: 600 });
+    await touch('a');
+    clock.ms += 400;
+    const lent = touch('a');
+    cache.evict('a');
+    await lent;
+    await settle();
+    expect(opened.map(({ closed }) => closed)).toEqual([1, 1]);
+    expect(cache.size).toBe(0);
+  });
+
+  it('stays whole for who has it when another takes its place', async () => {
+    const { cache, clock, opened, open, touch } = createCache({ ttlMs: 600 });
+    await touch('a');
+    clock.ms += 400;
+    await cache.borrow('a', open, async (lent) => {
+      await settle();
+      expect(await touch('a')).toBe(opened[1]);
+      expect(lent.closed).toBe(0);
+    });
+    await settle();
+    expect(opened.map(({ closed }) => closed)).toEqual([1, 0]);
+  });
+
+  it('is opened anew with no more than seven others at once', async () => {
+    const { cache, clock, touch } = createCache({ entriesMax: 30 });
+    const ids = Array.from({ length: 30 }, (_, n) => `${n}`);
+    for (const id of ids) await touch(id);
+    clock.ms += 400;
+    let atOnce = 0;
+    let most = 0;
+    const renewed = new Set<string>();
+    const openSlowly = async (id: string): Promise<TestKey> => {
+      atOnce += 1;
+      most = Math.max(most, atOnce);
+      await settle();
+      atOnce -= 1;
+      renewed.add(id);
+      return new TestKey();
+    };
+    for (let turn = 0; turn < 10; turn += 1) {
+      for (const id of ids)
+        await cache.borrow(
+          id,
+          async () => await openSlowly(id),
+          () => {},
+        );
+      await settle();
+    }
+    expect([most, renewed.size]).toEqual([8, 30]);
+  });
+});
+
 describe('a cache of keys', () => {
   it('holds no more than its bound, and gives up the one used longest ago', async () => {
     const { cache, opened, touch } = createCache({ entriesMax: 3 });

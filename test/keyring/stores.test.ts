@@ -216,7 +216,11 @@ describe('a store that is down', () => {
           if (isDown) throw trouble;
           return await work(...asked);
         };
-      return { wrap: call(kek.wrap), unwrap: call(kek.unwrap), close: () => kek.close() };
+      return {
+        wrap: call(async (...asked) => await kek.wrap(...asked)),
+        unwrap: call(async (...asked) => await kek.unwrap(...asked)),
+        close: () => kek.close(),
+      };
     };
     const isAway = { ...away, cause: trouble };
     await expect(half.isBootstrapped()).rejects.toMatchObject(isAway);
@@ -227,6 +231,36 @@ describe('a store that is down', () => {
     await expect(write(half)).rejects.toMatchObject(isAway);
     project = `${project}-new`;
     await expect(write(half)).rejects.toMatchObject(isAway);
+  });
+
+  it('leaves KEKs open that were used past ten minutes of their fifteen, for fifteen more', async () => {
+    await prefer('second');
+    const there = await write();
+    const minute = 60_000;
+    let clock = 0;
+    let isDown = false;
+    let closed = 0;
+    const half = another({
+      storeNames: BOTH,
+      now: () => clock,
+      wrapBackend: (backend) => ({
+        ...backend,
+        openKek: async (...asked) => {
+          const kek = await (isDown ? down('second')(backend) : backend).openKek(...asked);
+          return { ...kek, close: () => void (closed += backend.store === 'second' ? 1 : 0) };
+        },
+      }),
+    });
+    await read(there, half);
+    clock = 10 * minute + 1;
+    await read(there, half);
+    await expect.poll(() => closed, { interval: 1 }).toBe(1);
+    isDown = true;
+    for (clock of [14.9 * minute, 20.1 * minute, 25 * minute]) {
+      expect(await read(there, half)).toBe('payload');
+    }
+    clock = 25 * minute + 1;
+    await expect(read(there, half)).rejects.toMatchObject(away);
   });
 
   it('is not healthy when it is the one of the system’s keys', async () => {
