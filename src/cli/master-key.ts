@@ -1,7 +1,7 @@
 import type { Coffer } from '../coffer.ts';
 import type { Config } from '../config.ts';
 import type { Installation } from '../installation.ts';
-import type { FailedKek } from '../rotation/master-key-rotation.ts';
+import type { FailedKek } from '../rotation/kek-check.ts';
 import type { RotationParts } from '../rotation/rewrap.ts';
 import { type Command, type CommandContext, type Flags, stringFlag, UsageError } from './command.ts';
 import { exitCodes } from './exit-codes.ts';
@@ -86,7 +86,7 @@ const add: Command = {
 const rotate: Command = {
   name: 'master-key rotate',
   summary:
-    'Put every KEK of a secret store under another of its master keys, while everything goes on. Cut off, it is run again. Ends with 1 when a KEK does not open, and names it.',
+    'Put every KEK of a secret store under another of its master keys, while everything goes on. Cut off, it is run again. Ends with 1 when a KEK does not open, or is of a store that is not configured, and names it.',
   usage: '--to ID [--store STORE] [flags]',
   example: 'coffer master-key add mk-2027\ncoffer master-key rotate --to mk-2027',
   flags: {
@@ -113,6 +113,7 @@ async function rotateTo(
 ): Promise<number> {
   const { rotateMasterKey } = await import('../rotation/master-key-rotation.ts');
   const progress = createProgress(context, 'moving KEKs');
+  const checking = createProgress(context, 'checking KEKs');
   const stop = new AbortController();
   const onSignal = (): void => stop.abort();
   process.once('SIGINT', onSignal);
@@ -125,9 +126,14 @@ async function rotateTo(
       {
         signal: stop.signal,
         onProgress: (done, total) => progress.show(done, total),
+        onChecked: (done, total) => {
+          progress.end();
+          checking.show(done, total);
+        },
       },
     );
     progress.end();
+    checking.end();
     await putOnRecord(context, 'keyring:rotate_master_key', `${store}/${to}`);
     context.stdout.write(formatOne({ id: to, store, moved, failed: failed.length }, format));
     for (const kek of failed) context.stderr.write(`${describeFailed(kek)}\n`);
@@ -136,12 +142,17 @@ async function rotateTo(
     return exitCodes.internal;
   } finally {
     progress.end();
+    checking.end();
     process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
   }
 }
 
-function describeFailed({ projectId, epoch, masterKeyId }: FailedKek): string {
-  return `Not moved: the KEK of project ${projectId}, epoch ${epoch}, does not open under the master key ${masterKeyId}.`;
+function describeFailed({ projectId, epoch, masterKeyId, unknownStore }: FailedKek): string {
+  const why =
+    unknownStore === undefined
+      ? `does not open under the master key ${masterKeyId}`
+      : `is of the store ${unknownStore}, which is not configured here`;
+  return `Not moved: the KEK of project ${projectId}, epoch ${epoch}, ${why}.`;
 }
 
 const retire: Command = {

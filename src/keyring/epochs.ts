@@ -56,6 +56,14 @@ export async function openEpoch(
   }
 }
 
+/**
+ * Whether opening failed for what the row says: it was altered, or names a master key of which a token has
+ * several.
+ */
+export function isOfRow(error: unknown): boolean {
+  return error instanceof CofferError && ['integrity_violation', 'configuration'].includes(error.code);
+}
+
 async function openKek(backend: CryptoBackend, installationId: Uint8Array, row: KekRow): Promise<OpenKek> {
   const context = kekContext(installationId, row.project_id, row.id, row.epoch, row.master_key_id);
   return lendKek(await backend.openKek(row.master_key_id, row.wrapped_kek, context).catch(throwAway));

@@ -1,7 +1,7 @@
 import { SUITES } from '../crypto/envelope.ts';
 import type { KekRow } from '../db/schema.ts';
-import { CofferError, StoreAway } from '../errors.ts';
-import { destroyKek, type EpochParts, openEpoch } from './epochs.ts';
+import { StoreAway } from '../errors.ts';
+import { destroyKek, type EpochParts, isOfRow, openEpoch } from './epochs.ts';
 
 /** Said of KEKs whose rows go, and do not tell what a token keeps of them. */
 export const UNKNOWN_REMAINS =
@@ -47,8 +47,7 @@ async function isProven(parts: EpochParts, row: KekRow): Promise<boolean> {
     (await openEpoch(parts, row, row.project_id, row.epoch)).close();
     return true;
   } catch (error) {
-    const isClosed = error instanceof CofferError && error.code === 'integrity_violation';
-    if (!isClosed && !(error instanceof StoreAway)) throw error;
+    if (!isOfRow(error) && !(error instanceof StoreAway)) throw error;
     return false;
   }
 }

@@ -1,9 +1,9 @@
 import type { Db } from '../db/open.ts';
 import type { KekRow } from '../db/schema.ts';
-import { CofferError, StoreAway } from '../errors.ts';
+import { StoreAway } from '../errors.ts';
 import type { KekObjects } from './backend.ts';
 import { kekContext } from './contexts.ts';
-import { type EpochParts, hasKeyColumns, openEpoch } from './epochs.ts';
+import { type EpochParts, hasKeyColumns, isOfRow, openEpoch } from './epochs.ts';
 import { listKeksAfter } from './queries.ts';
 import { NEW_KEK_MS_MAX } from './project-epochs.ts';
 
@@ -76,7 +76,7 @@ async function idOf(
     const id = await objects.idOf(masterKeyId, row.wrapped_kek, context);
     return id !== undefined || (await opens(parts, row)) ? id : null;
   } catch (error) {
-    if (!(error instanceof CofferError && error.code === 'integrity_violation')) throw error;
+    if (!isOfRow(error)) throw error;
     return null;
   }
 }
@@ -86,8 +86,7 @@ async function opens(parts: EpochParts, row: KekRow): Promise<boolean> {
     (await openEpoch(parts, row, row.project_id, row.epoch)).close();
     return true;
   } catch (error) {
-    const isClosed = error instanceof CofferError && error.code === 'integrity_violation';
-    if (!isClosed && !(error instanceof StoreAway)) throw error;
+    if (!isOfRow(error) && !(error instanceof StoreAway)) throw error;
     return false;
   }
 }

@@ -3,7 +3,7 @@ import type { KekRow, ProjectRow } from '../db/schema.ts';
 import { StaleRow, sealRow, swapRow } from '../db/sealed.ts';
 import { CofferError } from '../errors.ts';
 import type { CryptoBackend } from '../keyring/backend.ts';
-import { openEpoch } from '../keyring/epochs.ts';
+import { isOfRow, openEpoch } from '../keyring/epochs.ts';
 import { findStoreMasterKeys, withStoreMasterKeys } from '../keyring/store-master-keys.ts';
 import * as queries from './kek-queries.ts';
 import { lockOf, type MasterKey } from './master-keys.ts';
@@ -96,7 +96,7 @@ async function opens({ keyring, integrityViolations }: RotationParts, row: KekRo
     (await openEpoch(keyring, row, row.project_id, row.epoch)).close();
     return true;
   } catch (error) {
-    if (!(error instanceof CofferError && error.code === 'integrity_violation')) throw error;
+    if (!isOfRow(error)) throw error;
     integrityViolations.count('keks', 'retirement');
     return false;
   }

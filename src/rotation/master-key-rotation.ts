@@ -3,8 +3,9 @@ import type { KekRow, ProjectRow } from '../db/schema.ts';
 import { holdRows, StaleRow, swapRow, updateRow } from '../db/sealed.ts';
 import { CofferError } from '../errors.ts';
 import type { CryptoBackend } from '../keyring/backend.ts';
-import { rewrapEpoch } from '../keyring/epochs.ts';
+import { isOfRow, rewrapEpoch } from '../keyring/epochs.ts';
 import { activeMasterKey, findStoreMasterKeys, withStoreMasterKeys } from '../keyring/store-master-keys.ts';
+import { checkRest, type FailedKek, KEKS_A_PAGE, KEKS_AT_ONCE, tellFailed } from './kek-check.ts';
 import * as queries from './kek-queries.ts';
 import type { RotationParts } from './rewrap.ts';
 
@@ -14,26 +15,19 @@ export interface MasterKeyRotation {
   to: string;
 }
 
-/** A KEK that does not open: whose it is, as its row says. */
-export interface FailedKek {
-  projectId: string;
-  epoch: bigint;
-  masterKeyId: string;
-}
-
 export interface MovedKeks {
   moved: number;
-  /** Those that do not open: they stay as they are. */
+  /** Those that do not open, also where their rows say that they are moved: they stay as they are. */
   failed: readonly FailedKek[];
 }
 
 export interface RotationWatch {
   signal: AbortSignal;
   onProgress: (moved: number, total: number) => void;
+  /** Of those that are said to be moved, and are opened to see whether they are; not called for none. */
+  onChecked?: (checked: number, total: number) => void;
 }
 
-const KEKS_AT_ONCE = 8;
-const KEKS_A_PAGE = 256;
 const ATTEMPTS_MAX = 20;
 
 /**
@@ -48,7 +42,7 @@ const ATTEMPTS_MAX = 20;
 export async function rotateMasterKey(
   parts: RotationParts,
   rotation: MasterKeyRotation,
-  { signal, onProgress }: RotationWatch,
+  { signal, onProgress, onChecked = () => {} }: RotationWatch,
 ): Promise<MovedKeks> {
   const { db, keyring } = parts;
   const backend = keyring.stores.get(rotation.store);
@@ -56,23 +50,25 @@ export async function rotateMasterKey(
   const wanted = { stores: keyring.stores.namesOf(backend), notUnder: rotation.to };
   const total = await queries.countKeksToMove(db, wanted);
   const failed: FailedKek[] = [];
-  let moved = 0;
+  const moved = new Set<string>();
   let after: string | null = null;
-  onProgress(moved, total);
+  onProgress(0, total);
   do {
     const page: KekRow[] = await queries.listKeksToMove(db, wanted, { after, limit: KEKS_A_PAGE });
     after = page.length < KEKS_A_PAGE ? null : (page.at(-1)?.id ?? null);
     while (page.length > 0 && !signal.aborted) {
       const some = page.splice(0, KEKS_AT_ONCE);
       const outcomes = await Promise.all(
-        some.map(async (row) => await tryMove(parts, backend, rotation, row)),
+        some.map(async (row) => ({ id: row.id, end: await tryMove(parts, backend, rotation, row) })),
       );
-      failed.push(...outcomes.flatMap((outcome) => (typeof outcome === 'object' ? [outcome] : [])));
-      moved += outcomes.filter((outcome) => outcome === 'moved').length;
-      onProgress(moved, total);
+      failed.push(...outcomes.flatMap(({ end }) => (typeof end === 'object' ? [end] : [])));
+      for (const { id, end } of outcomes) if (end === 'moved') moved.add(id);
+      onProgress(moved.size, total);
     }
   } while (after !== null && !signal.aborted);
-  return { moved, failed };
+  const rest = { stores: wanted.stores, under: rotation.to, moved };
+  failed.push(...(await checkRest(parts, rest, { signal, onChecked })));
+  return { moved: moved.size, failed };
 }
 
 /** From now on every server makes its KEKs in this store under this master key. */
@@ -122,14 +118,8 @@ async function tryMove(
   try {
     return await move(parts, backend, rotation, row);
   } catch (error) {
-    if (!(error instanceof CofferError && error.code === 'integrity_violation')) throw error;
-    const { project_id: projectId, epoch, master_key_id: masterKeyId } = row;
-    parts.integrityViolations.count('keks', 'rotation');
-    parts.log.error(
-      { project: projectId, epoch: Number(epoch), masterKey: masterKeyId },
-      'a KEK does not open',
-    );
-    return { projectId, epoch, masterKeyId };
+    if (!isOfRow(error)) throw error;
+    return tellFailed(parts, row);
   }
 }
 

@@ -102,6 +102,25 @@ it('shows a bar on a terminal, and a table of keys', async () => {
   expect(table.stdout).toMatch(/^mk-bar +software +active +2 +\//m);
 });
 
+it('ends with 1 and names a KEK of a store that is not configured', async () => {
+  const { db } = coffer.installation;
+  const moveTo = async (store: string): Promise<void> => {
+    const text = 'UPDATE keks SET store = $2 WHERE project_id = $1';
+    await db.query({ text, values: [person.projectId, store] });
+  };
+  await moveTo('elsewhere');
+  const { code, stderr } = await run('master-key rotate --to mk-bar');
+  await moveTo('software');
+  expect([code, stderr]).toEqual([
+    1,
+    expect.stringContaining(
+      `Not moved: the KEK of project ${person.projectId}, epoch 1, is of the store elsewhere`,
+    ),
+  ]);
+  const again = await run('master-key rotate --to mk-bar');
+  expect([again.code, again.stderr]).toEqual([0, expect.stringContaining('"progress":"checking KEKs"')]);
+});
+
 it('ends with 1 and names the project and epoch of a KEK that does not open', async () => {
   const other = await coffer.person(['creator'], 'damaged');
   await fillProject(other, 1);

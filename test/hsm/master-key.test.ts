@@ -81,4 +81,31 @@ describe.each([
     const { rows } = await coffer.installation.db.query({ text: 'SELECT DISTINCT master_key_id FROM keks' });
     expect(rows).toEqual([{ master_key_id: 'coffer-mk-2' }]);
   });
+
+  it('is no KEK, nor one of two keys by its name, to a row that the database altered: the others are moved', async () => {
+    const { db, keyring } = coffer.installation;
+    // The command before this one rotated the system's KEK beside this server.
+    keyring.forgetProject();
+    for (let n = 0; n < 2; n += 1) await hsm.makeKey(mode, 'twice');
+    const other = await coffer.person(['creator'], 'made-between');
+    await fillProject(other, 1);
+    expect(await run('master-key add coffer-mk-3')).toMatchObject({ code: 0 });
+    const name = async (id: string, project: string): Promise<void> => {
+      const text = 'UPDATE keks SET master_key_id = $2 WHERE project_id = $1';
+      await db.query({ text, values: [project, id] });
+    };
+    await name('coffer-kek', person.projectId);
+    await name('twice', other.projectId);
+    const rotated = await run('master-key rotate --to coffer-mk-3 -o json');
+    expect([rotated.code, JSON.parse(rotated.stdout)]).toMatchObject([1, { moved: 2, failed: 2 }]);
+    for (const { projectId } of [person, other]) {
+      expect(rotated.stderr).toContain(`Not moved: the KEK of project ${projectId}, epoch `);
+    }
+    const retired = await run('master-key retire coffer-mk-2 --yes');
+    expect([retired.code, retired.stderr]).toEqual([6, expect.stringContaining('2 KEKs do not open')]);
+    const orphans = await run('hsm orphans --settle 0');
+    expect([orphans.code, orphans.stderr]).toEqual([0, expect.stringContaining('do not open')]);
+    for (const { projectId } of [person, other]) await name('coffer-mk-2', projectId);
+    expect(await run('master-key rotate --to coffer-mk-3')).toMatchObject({ code: 0 });
+  });
 });

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { TokenClient, type TokenClientOptions } from '../../src/keyring/pkcs11/token-client.ts';
@@ -16,6 +16,8 @@ export interface SoftHsm {
   folder: string;
   /** A token with that label, and a PIN file for it. */
   makeToken(label: string): Promise<{ pinFile: string }>;
+  /** One more AES key in a token, by a tool of others: also of a label that is taken. */
+  makeKey(token: string, label: string): Promise<void>;
   remove(): Promise<void>;
 }
 
@@ -44,6 +46,12 @@ export async function startSoftHsm(): Promise<SoftHsm> {
       const pinFile = join(folder, `${label}.pin`);
       await writeFile(pinFile, `${pin}\n`, { mode: 0o600 });
       return { pinFile };
+    },
+    makeKey: async (token, label) => {
+      const pin = (await readFile(join(folder, `${token}.pin`), 'utf8')).trim();
+      const words = ['--module', module, '--token-label', token, '--login', '--pin', pin];
+      const key = ['--keygen', '--key-type', 'AES:32', '--label', label, '--sensitive'];
+      execFileSync('pkcs11-tool', [...words, ...key], { stdio: 'ignore' });
     },
     remove: async () => await rm(folder, { recursive: true }),
   };

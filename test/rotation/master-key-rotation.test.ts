@@ -128,7 +128,7 @@ describe('the rotation of a master key', () => {
     behind.keyring.close();
   });
 
-  it('leaves a KEK that does not open where it is, says which, and moves the others', async () => {
+  it('leaves KEKs that do not open where they are, says which, also those that pass for moved, and moves the others', async () => {
     await database.db.query({ text: 'CREATE TABLE kept AS SELECT * FROM keks' });
     await database.db.query({
       text: `UPDATE keks SET wrapped_kek = set_byte(wrapped_kek, 30, get_byte(wrapped_kek, 30) # 1) WHERE project_id = 'project-3'`,
@@ -136,19 +136,28 @@ describe('the rotation of a master key', () => {
     await database.db.query({ text: `UPDATE keks SET store = 'hsm' WHERE project_id = 'project-4'` });
     const from = (await used()).join();
     const to = await addNext();
-    const { moved, failed } = await rotateMasterKey(node.parts, { store, to }, unwatched);
-    expect(failed).toEqual([{ projectId: 'project-3', epoch: 1n, masterKeyId: from }]);
-    expect(moved).toBe(Object.keys(await masterKeysOf(database.db)).length - 2);
-    expect(node.damaged).toEqual(['keks']);
+    await database.db.query({
+      text: `UPDATE keks SET master_key_id = '${to}' WHERE project_id = 'project-5'`,
+    });
+    const checked: string[] = [];
+    const onChecked = (done: number, total: number): void => void checked.push(`${done}/${total}`);
+    const { moved, failed } = await rotateMasterKey(node.parts, { store, to }, { ...unwatched, onChecked });
+    expect(failed).toEqual([
+      { projectId: 'project-3', epoch: 1n, masterKeyId: from },
+      { projectId: 'project-4', epoch: 1n, masterKeyId: from, unknownStore: 'hsm' },
+      { projectId: 'project-5', epoch: 1n, masterKeyId: to },
+    ]);
+    expect(moved).toBe(Object.keys(await masterKeysOf(database.db)).length - 3);
+    expect(checked).toEqual(['1/1']);
+    expect(node.damaged).toEqual(['keks', 'keks']);
     await expect(retireMasterKey(node.parts, { store, id: from })).rejects.toMatchObject({
       code: 'conflict',
       message: `1 KEK needs the master key ${from}: run coffer master-key rotate first.`,
     });
-    await database.db.query({ text: `DELETE FROM keks WHERE project_id IN ('project-3', 'project-4')` });
-    await database.db.query({
-      text: `INSERT INTO keks SELECT * FROM kept WHERE project_id IN ('project-3', 'project-4')`,
-    });
-    expect(await rotateMasterKey(node.parts, { store, to }, unwatched)).toEqual({ moved: 2, failed: [] });
+    const altered = `project_id IN ('project-3', 'project-4', 'project-5')`;
+    await database.db.query({ text: `DELETE FROM keks WHERE ${altered}` });
+    await database.db.query({ text: `INSERT INTO keks SELECT * FROM kept WHERE ${altered}` });
+    expect(await rotateMasterKey(node.parts, { store, to }, unwatched)).toEqual({ moved: 3, failed: [] });
     expect(await readAll()).toEqual(payloads);
   });
 

@@ -123,6 +123,8 @@ export class Token {
 
   /** @throws CofferError `integrity_violation` when there is none, `configuration` when there are several. */
   async findMasterKey(label: string): Promise<Handle> {
+    // The database names it, and may name what is none.
+    if (label === KEK_LABEL) throw violated();
     return await this.#findOne(`mk ${label}`, this.#masterKeyTemplate(label));
   }
 
