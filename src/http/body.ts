@@ -4,7 +4,7 @@ import type { FastifyRequest } from 'fastify';
 import { CofferError } from '../errors.ts';
 import { hasSameRights } from '../policy/actor.ts';
 import { discardedBytesMax, slowBodyMilliseconds } from './limits.ts';
-import { parseStrictJson } from './strict-json.ts';
+import { parseStrictJson, type StrictJsonOptions } from './strict-json.ts';
 import { pathOf, type Surface, surfaceOf } from './surface.ts';
 
 function surfaceOfRequest(request: FastifyRequest): Surface {
@@ -72,17 +72,25 @@ async function receive({ inFlight, raw }: FastifyRequest, bytesMax: number): Pro
 }
 
 /** Under `/v1` too large is malformed, because Barbican parses the part that it read; elsewhere it is 413. */
-export async function readJson(request: FastifyRequest, bytesMax: number): Promise<unknown> {
+export async function readJson(
+  request: FastifyRequest,
+  bytesMax: number,
+  options: StrictJsonOptions = {},
+): Promise<unknown> {
   requireContentType(request, ['application/json']);
-  return await readJsonOfAnyType(request, bytesMax);
+  return await readJsonOfAnyType(request, bytesMax, options);
 }
 
 /** `readJson` for the one operation that never asked for a Content-Type. */
-export async function readJsonOfAnyType(request: FastifyRequest, bytesMax: number): Promise<unknown> {
+export async function readJsonOfAnyType(
+  request: FastifyRequest,
+  bytesMax: number,
+  options: StrictJsonOptions = {},
+): Promise<unknown> {
   try {
     const bytes = await readBody(request, bytesMax);
     try {
-      return parseStrictJson(bytes);
+      return parseStrictJson(bytes, options);
     } finally {
       bytes.fill(0);
     }

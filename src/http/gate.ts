@@ -48,7 +48,7 @@ export function gateFor(
   { identifyOn, overload, log }: GateKeeping,
 ): onRequestHookHandler | onRequestAsyncHookHandler {
   const surface = surfaceOf(pathOf(route.url));
-  const { public: open, accept, probe } = route.config ?? {};
+  const { public: open, accept, probe, asksToo } = route.config ?? {};
   const answersJson = accept === undefined ? expectsJson(surface, route) : accept === 'json';
 
   function admit(request: FastifyRequest, reply: FastifyReply): void {
@@ -75,6 +75,8 @@ export function gateFor(
     const actor = await identify(request.raw.headers);
     requireProject(actor, surface);
     requireAccess(log, request, actor, surface, () => routed(request.params as Parameters));
+    const other = asksToo?.(request);
+    if (other !== undefined) requireAccess(log, request, actor, surface, () => other);
     return actor;
   };
   return async (request: FastifyRequest, reply: FastifyReply) => {
@@ -96,7 +98,7 @@ function requireAccess(
   { id: requestId, method, routeOptions: { config, url } }: FastifyRequest,
   actor: Actor,
   surface: Surface,
-  segments: () => string[],
+  segments: () => readonly string[],
 ): void {
   if (actor.accessRules === null) return;
   const isIdentity = surface === 'identity';

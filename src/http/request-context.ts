@@ -14,6 +14,8 @@ declare module 'fastify' {
     public?: true;
     /** What answers whatever `Accept` says: no body, or a body whose type the handler negotiates itself. */
     accept?: 'json' | 'any';
+    /** The segments of another path that the request asks for: access rules must allow that one too. */
+    asksToo?: (request: FastifyRequest) => readonly string[] | undefined;
     /** Answers under overload and while draining too. */
     probe?: true;
   }

@@ -36,7 +36,8 @@ function registerCollection(app: FastifyInstance, coffer: Coffer): void {
       const id = await service.createSecret(
         coffer,
         callerOf(request),
-        onceJson(request, limits.bodyBytesMax),
+        // A payload is bytes, of which text may hold any; no other field takes a NUL.
+        onceJson(request, limits.bodyBytesMax, { allowsNul: true }),
       );
       const reference = refTo(publicUrl, 'secrets', id);
       return await reply.code(201).header('location', reference).send({ secret_ref: reference });
@@ -66,11 +67,12 @@ function registerCollection(app: FastifyInstance, coffer: Coffer): void {
 function registerSecret(app: FastifyInstance, coffer: Coffer): void {
   app.get<SecretRoute>(
     '/v1/secrets/:secretId',
-    { config: { action: 'secret:get', accept: 'any' }, ...described(secretDocumentation.get) },
+    {
+      config: { action: 'secret:get', accept: 'any', asksToo: payloadAsked },
+      ...described(secretDocumentation.get),
+    },
     async (request, reply) => {
-      // Anything that does not admit JSON asks for the payload, as it did before there was /payload.
-      const asksPayload = request.headers.accept === '' || !acceptsJson(request.headers.accept);
-      if (asksPayload) return await sendPayload(coffer, request, reply, 'Secret retrieval');
+      if (asksPayload(request)) return await sendPayload(coffer, request, reply, 'Secret retrieval');
       const { secretId } = request.params;
       const secret = await service.getSecret(coffer, callerOf(request), secretId, showsConsumers(request));
       if (request.query.transport_key_needed?.toLowerCase() === 'true') {
@@ -109,6 +111,16 @@ function registerSecret(app: FastifyInstance, coffer: Coffer): void {
       return await reply.code(204).send();
     },
   );
+}
+
+/** Anything that does not admit JSON asks for the payload, as it did before there was /payload. */
+function asksPayload({ headers: { accept } }: Pick<FastifyRequest, 'headers'>): boolean {
+  return accept === '' || !acceptsJson(accept);
+}
+
+function payloadAsked(request: FastifyRequest): readonly string[] | undefined {
+  const { secretId } = request.params as SecretRoute['Params'];
+  return asksPayload(request) ? ['v1', 'secrets', secretId, 'payload'] : undefined;
 }
 
 function showsConsumers({ microversion }: Pick<FastifyRequest, 'microversion'>): boolean {
@@ -165,7 +177,8 @@ async function sendPayload(
 
 /** Client-side wrapping needs a backend with transport keys, and none here has them. */
 function refuseWrapping(query: Query, operation: string): void {
-  if (query.trans_wrapped_session_key === undefined) return;
+  // An empty one counts for none, as in Barbican.
+  if (!query.trans_wrapped_session_key) return;
   refuseTransportKey(operation, query.transport_key_id);
   throw new CofferError(
     'bad_request',

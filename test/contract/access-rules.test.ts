@@ -59,6 +59,32 @@ describe('a token under access rules', () => {
     }
   });
 
+  it('gets no payload by the address of the secret unless they allow that of its payload', async () => {
+    const secret = `/v1/secrets/${secretId}`;
+    const metadataAlone = await clientFor(['GET', '/v1/secrets/*']);
+    const both = await clientFor(['GET', '/v1/secrets/*'], ['GET', '/v1/secrets/*/payload']);
+    for (const accept of [
+      'text/plain',
+      'application/octet-stream',
+      'text/*',
+      '',
+      'application/json;q=0, */*',
+    ]) {
+      const headers = { accept };
+      const refused = await metadataAlone.get(secret, { headers });
+      expect([accept, refused.status]).toEqual([accept, 403]);
+      expect(refused.json.description).toContain('access rules');
+      const [own, given] = [await owner.client.get(secret, { headers }), await both.get(secret, { headers })];
+      expect([accept, given.status, given.text]).toEqual([accept, own.status, own.text]);
+    }
+    expect((await both.get(secret, { headers: { accept: 'text/plain' } })).text).toBe('x');
+    for (const accept of [undefined, 'application/json', '*/*', 'application/json, text/plain']) {
+      const shown = await metadataAlone.get(secret, { headers: { accept } });
+      expect([accept, shown.status, shown.json.secret_type]).toEqual([accept, 200, 'opaque']);
+    }
+    expect((await metadataAlone.get(`${secret}/payload`)).status).toBe(403);
+  });
+
   it('finds no way around them by another spelling of the address', async () => {
     const client = await clientFor(['GET', '/v1/secrets'], ['GET', '/v1/secrets/allowed']);
     const spellings = [

@@ -88,7 +88,7 @@ describe('GET /v1/secrets/{id}/payload', () => {
     expect((await keyManager.as('audit').get(path)).status).toBe(403);
   });
 
-  it('refuses client-side wrapping', async () => {
+  it('refuses client-side wrapping where it is asked for', async () => {
     const path = `${new URL(await storeText()).pathname}/payload`;
     const reply = await creator.get(`${path}?trans_wrapped_session_key=x`);
     expect(reply.status).toBe(400);
@@ -102,6 +102,7 @@ describe('GET /v1/secrets/{id}/payload', () => {
       'Secret payload retrieval issue seen - Provided transport key was not found..',
     ]);
     expect((await creator.get(`${path}?transport_key_id=y`)).text).toBe('né');
+    expect((await creator.get(`${path}?trans_wrapped_session_key=`)).text).toBe('né');
   });
 });
 

@@ -61,6 +61,14 @@ it('takes what means one thing', () => {
   expect(parse('[]')).toEqual([]);
 });
 
+it('takes a NUL where it is told to, and nothing else that it refuses', () => {
+  const parseWithNul = (text: string) => parseStrictJson(Buffer.from(text), { allowsNul: true });
+  expect(parseWithNul('{"a":"x\\u0000y","b":["\\u0000"]}')).toEqual({ a: 'x\0y', b: ['\0'] });
+  for (const text of ['{"a":"\0"}', '{"a":"\\u0000\\ud800"}', '{"__proto__":"\\u0000"}', '\\u0000']) {
+    expect(() => parseWithNul(text)).toThrow(malformed);
+  }
+});
+
 it('reads every JSON value back, or refuses it as malformed', () => {
   fc.assert(
     fc.property(fc.jsonValue({ maxDepth: 20 }), (value) => {
