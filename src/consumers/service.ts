@@ -190,7 +190,7 @@ async function insertConsumer<R extends Parent>(
     { table: kind.parentTable, id: parent.id, seal: parent.seal },
   ] as const;
   try {
-    await writeWithinQuota(coffer, project, 'consumers', `${names.one} creation`, async (db) => {
+    await writeWithinQuota(coffer, project, kind.table, `${names.one} creation`, async (db) => {
       await insertRow(db, kind.table, row, { resting });
     });
   } catch (error) {

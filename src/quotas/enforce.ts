@@ -4,7 +4,7 @@ import type { ProjectRow } from '../db/schema.ts';
 import { StaleRow } from '../db/sealed.ts';
 import { CofferError } from '../errors.ts';
 import { countUse } from './queries.ts';
-import { decodeLimits } from './record.ts';
+import { type CountedTable, decodeLimits, LIMIT_OF } from './record.ts';
 
 /** The limit that holds for a project: its own, or else that of the configuration; below 0 is none. */
 function effectiveLimit(coffer: Coffer, project: ProjectRow, resource: QuotaResource): number {
@@ -13,7 +13,7 @@ function effectiveLimit(coffer: Coffer, project: ProjectRow, resource: QuotaReso
 }
 
 /**
- * Runs `write`, which makes one more of a resource in the project. Under a limit it runs alone, after a count
+ * Runs `write`, which makes one more row of a table in the project. Under a limit it runs alone, after a count
  * that no other creation can pass; without one it runs as it is. `project` is the verified row that was read.
  * `write` asks the database through what it is given, and nothing else.
  *
@@ -22,17 +22,17 @@ function effectiveLimit(coffer: Coffer, project: ProjectRow, resource: QuotaReso
 export async function writeWithinQuota(
   coffer: Coffer,
   project: ProjectRow,
-  resource: QuotaResource,
+  table: CountedTable,
   name: string,
   write: (db: Queryable) => Promise<void>,
 ): Promise<void> {
-  const limit = effectiveLimit(coffer, project, resource);
+  const limit = effectiveLimit(coffer, project, LIMIT_OF[table]);
   if (limit < 0) {
     await write(coffer.db);
     return;
   }
-  await coffer.db.exclusive(`quota/${resource}/${project.id}`, async (tx) => {
-    const { isCurrent, used } = await countUse(tx, project, resource, limit);
+  await coffer.db.exclusive(`quota/${table}/${project.id}`, async (tx) => {
+    const { isCurrent, used } = await countUse(tx, project, table, limit);
     if (!isCurrent) throw new StaleRow();
     if (used >= limit) {
       const reason = 'Creation not allowed because a quota has been reached.';

@@ -1,32 +1,24 @@
 import { sealedColumns } from '../db/layouts.ts';
 import type { Queryable } from '../db/open.ts';
 import type { ProjectRow } from '../db/schema.ts';
-
-const TABLES = {
-  secrets: ['secrets'],
-  orders: ['orders'],
-  containers: ['containers'],
-  consumers: ['secret_consumers', 'container_consumers'],
-} as const;
+import type { CountedTable } from './record.ts';
 
 /** What is past its end gave its place back. */
 const UNEXPIRED = ' AND (expiration IS NULL OR expiration > now())';
 
 /**
- * Whether the project's row is still the one that was read, locked, and how many of a resource the project
+ * Whether the project's row is still the one that was read, locked, and how many rows of a table the project
  * has: no further than one past the limit, so that the count costs no more than the limit is large.
  */
 export async function countUse(
   tx: Queryable,
   project: ProjectRow,
-  resource: keyof typeof TABLES,
+  table: CountedTable,
   limit: number,
 ): Promise<{ isCurrent: boolean; used: number }> {
-  const counted = TABLES[resource]
-    .map((table) => `SELECT FROM ${table} WHERE project_id = $1${table === 'secrets' ? UNEXPIRED : ''}`)
-    .join(' UNION ALL ');
+  const counted = `SELECT FROM ${table} WHERE project_id = $1${table === 'secrets' ? UNEXPIRED : ''}`;
   const { rows } = await tx.query<{ current: bigint; used: bigint }>({
-    name: `quota-use-${resource}`,
+    name: `quota-use-${table}`,
     text: `WITH project AS (SELECT FROM projects WHERE id = $1 AND seal = $2 FOR SHARE)
       SELECT (SELECT count(*) FROM project) AS current,
         (SELECT count(*) FROM (${counted} LIMIT $3) AS counted) AS used`,

@@ -5,6 +5,19 @@ import { CofferError } from '../errors.ts';
 export const LIMITED = ['secrets', 'orders', 'containers', 'consumers', 'cas'] as const;
 export type Limited = (typeof LIMITED)[number];
 
+/**
+ * What is counted against which limit. Consumers of secrets and consumers of containers have the same one,
+ * and each of the two may fill it, as in Barbican.
+ */
+export const LIMIT_OF = {
+  secrets: 'secrets',
+  orders: 'orders',
+  containers: 'containers',
+  secret_consumers: 'consumers',
+  container_consumers: 'consumers',
+} as const;
+export type CountedTable = keyof typeof LIMIT_OF;
+
 /** A project's own limits, by resource; below 0 is no limit. What is missing takes the default. */
 export type ProjectLimits = ReadonlyMap<Limited, number>;
 

@@ -223,7 +223,7 @@ describe('a consumer of a secret', () => {
     }
   });
 
-  it('counts against the quota of the project that has the secret', async () => {
+  it('counts against the quota of the project that has the secret, apart from those of containers', async () => {
     const limits = keyManager.coffer.limits.quotas as Record<string, number>;
     const ref = await store(keyManager.as('creator', { project: 'limited' }));
     const limited = keyManager.as('creator', { project: 'limited' });
@@ -238,6 +238,17 @@ describe('a consumer of a secret', () => {
       expect((await add(ref, NOVA, limited)).status).toBe(200);
       await remove(ref, NOVA, limited);
       expect((await add(ref, { ...NOVA, resource_id: 'more' }, limited)).status).toBe(200);
+
+      // Those of containers have the same limit to themselves.
+      const container = (await limited.post('/v1/containers', { type: 'generic' })).json.container_ref;
+      const register = async (name: string) =>
+        await limited.post(`${container}/consumers`, { name, URL: 'https://example.org' });
+      for (const name of ['a', 'b']) expect((await register(name)).status).toBe(200);
+      const full = await register('c');
+      expect([full.status, full.json.description]).toEqual([
+        403,
+        'ContainerConsumer creation issue seen - Creation not allowed because a quota has been reached.',
+      ]);
     } finally {
       limits.consumers = -1;
     }
