@@ -20,7 +20,10 @@ export async function getEffectiveLimits(
     action: 'quotas:get',
     name: 'Quotas',
     run: async () => {
-      const project = await coffer.keyring.findProject(caller.actor.projectId ?? '');
+      const projectId = caller.actor.projectId ?? '';
+      // What another server has just set is shown too.
+      coffer.keyring.forgetProject(projectId);
+      const project = await coffer.keyring.findProject(projectId);
       const own = limitsOf(project);
       const defaults: Readonly<Record<string, number>> = coffer.limits.quotas;
       return new Map(LIMITED.map((name) => [name, own?.get(name) ?? defaults[name] ?? -1]));

@@ -37,7 +37,10 @@ export async function getPreferredStore(coffer: Coffer, caller: Caller): Promise
     name: 'Retrieve project preferred store',
     run: async () => {
       const stores = await readStores(coffer);
-      const project = await coffer.keyring.findProject(requireProject(caller));
+      const projectId = requireProject(caller);
+      // What another server has just set is shown too.
+      coffer.keyring.forgetProject(projectId);
+      const project = await coffer.keyring.findProject(projectId);
       const preferred = project?.preferred_store ?? noPreference();
       const store = stores.find(({ name }) => name === preferred);
       if (store === undefined) throw new StoreAway();

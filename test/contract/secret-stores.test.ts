@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { updateRow } from '../../src/db/sealed.ts';
 import { storeId } from '../../src/keyring/stores.ts';
 import { type KeyManager, startKeyManager } from './key-manager.ts';
 import type { Client } from './raw-http.ts';
@@ -140,6 +141,19 @@ describe('with several stores', () => {
     expect((await admin.get('/v1/secret-stores/preferred')).status).toBe(404);
     const again = await admin.delete(preferred('main'));
     expect([again.status, again.json.description]).toEqual([404, NO_PREFERENCE]);
+  });
+
+  it('shows a preference at once that was set on another server', async () => {
+    const { project, admin } = newProject();
+    const shown = async () => (await admin.get('/v1/secret-stores/preferred')).status;
+    // The row of the project is in this server's cache from here on.
+    await admin.post('/v1/secrets', text('x'));
+    expect(await shown()).toBe(404);
+    const { keyring, db, clock } = keyManager.coffer;
+    const row = (await keyring.findProject(project))!;
+    await updateRow(db, keyring, 'projects', row, { preferred_store: 'second', updated: clock.now() });
+    expect(await shown()).toBe(200);
+    expect((await admin.get('/v1/secret-stores/preferred')).json).toEqual(expected('second'));
   });
 
   it('keeps the preference of each project to itself', async () => {

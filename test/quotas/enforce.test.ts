@@ -82,3 +82,20 @@ describe('a limit on secrets', () => {
     expect((await createOn(one, reader)).json.description).toContain('attempt not allowed');
   });
 });
+
+describe('GET /v1/quotas', () => {
+  it('shows at once what was set on another server', async () => {
+    const person = await one.person(['creator'], 'shown');
+    const boss = await one.person(['key-manager:service-admin'], 'shown');
+    const headers = { 'x-auth-token': boss.token };
+    const path = `/v1/project-quotas/${person.projectId}`;
+    const shown = async () => (await person.client.get('/v1/quotas')).json.quotas.secrets;
+    await createOn(one, person);
+    expect(await shown()).toBe(7);
+    const body = { project_quotas: { secrets: 3 } };
+    expect((await two.stranger.put(path, body, { headers })).status).toBe(204);
+    expect(await shown()).toBe(3);
+    expect((await two.stranger.delete(path, { headers })).status).toBe(204);
+    expect(await shown()).toBe(7);
+  });
+});
