@@ -13,9 +13,9 @@ function effectiveLimit(coffer: Coffer, project: ProjectRow, resource: QuotaReso
 }
 
 /**
- * Runs `write`, which makes one more row of a table in the project. Under a limit it runs alone, after a count
- * that no other creation can pass; without one it runs as it is. `project` is the verified row that was read.
- * `write` asks the database through what it is given, and nothing else.
+ * Runs `write`, which makes one more row of a table in the project. Under a limit it runs alone, after a
+ * count that no other creation can pass; without one it runs as it is. `project` is the verified row that was
+ * read. `write` asks the database through what it is given, and nothing else.
  *
  * @throws CofferError `forbidden` at the limit. StaleRow when the project's limits may have changed since.
  */
