@@ -1,5 +1,4 @@
-import { type ChildProcessByStdio, spawn } from 'node:child_process';
-import type { Readable, Writable } from 'node:stream';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { wipe } from '../crypto/envelope.ts';
 import type { PairPlan } from './generation.ts';
 
@@ -8,8 +7,6 @@ export interface KeyPair {
   privateKey: Uint8Array;
   publicKey: Uint8Array;
 }
-
-type Child = ChildProcessByStdio<Writable, Readable, null>;
 
 const TIMEOUT_MS = 120_000;
 
@@ -43,17 +40,22 @@ export async function makeKeyPair(
   }
 }
 
-async function outputOf(child: Child, passphrase: Uint8Array | null, chunks: Buffer[]): Promise<Buffer> {
+async function outputOf(
+  child: ChildProcess,
+  passphrase: Uint8Array | null,
+  chunks: Buffer[],
+): Promise<Buffer> {
   return await new Promise((resolve, reject) => {
-    child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
-    // A child that is ended early does not read what it was sent.
-    child.stdin.on('error', () => {});
     child.on('error', reject);
     child.on('close', (code, killedBy) => {
       if (code === 0) resolve(Buffer.concat(chunks));
       else reject(new Error(`the generation of keys ended with ${killedBy ?? code}`));
     });
-    child.stdin.end(passphrase ?? undefined);
+    // A child for which there was no pipe has none, and its error is still to come.
+    child.stdout?.on('data', (chunk: Buffer) => chunks.push(chunk));
+    // A child that is ended early does not read what it was sent.
+    child.stdin?.on('error', () => {});
+    child.stdin?.end(passphrase ?? undefined);
   });
 }
 

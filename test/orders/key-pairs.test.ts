@@ -1,4 +1,11 @@
+import { execFile } from 'node:child_process';
 import { createPrivateKey, createPublicKey, sign, verify } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { build } from 'esbuild';
 import { expect, it } from 'vitest';
 import { makeKeyPair } from '../../src/orders/key-pairs.ts';
 import { childrenOf } from './children.ts';
@@ -65,4 +72,24 @@ it('ends the process that generates when it is told to stop', async () => {
 it('says when the process fails, and leaves nothing waiting', async () => {
   const nonsense = { algorithm: 'nonsense' as 'rsa', bits: 1 };
   await expect(makeKeyPair(nonsense, Buffer.alloc(1_000, 'x'), working)).rejects.toThrow('ended with 1');
+});
+
+it('says when no process can be started for want of files, harms nobody, and works when there are some', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'coffer-files-'));
+  try {
+    const program = join(folder, 'out-of-files.mjs');
+    await build({
+      entryPoints: [fileURLToPath(new URL('out-of-files.ts', import.meta.url))],
+      outfile: program,
+      bundle: true,
+      platform: 'node',
+      format: 'esm',
+      logLevel: 'warning',
+    });
+    const command = ['-c', 'ulimit -n 64 && exec "$0" "$1"', process.execPath, program];
+    const { stdout } = await promisify(execFile)('sh', command);
+    expect(JSON.parse(stdout)).toEqual(['EMFILE', 'made']);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 });
