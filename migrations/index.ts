@@ -10,6 +10,7 @@ import { rotation } from './0010_rotation.ts';
 import { identityManagement } from './0011_identity_management.ts';
 import { masterKeys } from './0012_master_keys.ts';
 import { wrapCounts } from './0013_wrap_counts.ts';
+import { orderTurns } from './0014_order_turns.ts';
 
 export interface Migration {
   number: number;
@@ -31,4 +32,5 @@ export const MIGRATIONS: readonly Migration[] = [
   identityManagement,
   masterKeys,
   wrapCounts,
+  orderTurns,
 ];

@@ -1,4 +1,4 @@
-import type { Db, Queryable } from '../db/open.ts';
+import type { Queryable } from '../db/open.ts';
 
 /** Orders of a lane wait only for each other. */
 export type Lane = 'key' | 'asymmetric';
@@ -8,7 +8,7 @@ export interface Lease {
   order_id: string;
   /** With this one. */
   attempts: bigint;
-  /** Another one for each lease of the same order. */
+  /** Another one for each lease of the same order, and after it was given back. */
   fence: bigint;
 }
 
@@ -26,16 +26,32 @@ export async function insertLease(
   });
 }
 
-/** The next order that is due, of the project whose turn was longest ago. */
-export async function takeLease(db: Db, lane: Lane, seconds: number): Promise<Lease | undefined> {
+/**
+ * The next order that is due, of the project whose turn was longest ago. `firsts` steps through an index from
+ * project to project: how many orders wait in one of them costs nothing.
+ */
+export async function takeLease(db: Queryable, lane: Lane, seconds: number): Promise<Lease | undefined> {
   const { rows } = await db.query<Lease>({
-    name: 'order-lease-take',
-    text: `WITH next AS (
-        SELECT leases.order_id FROM order_leases leases
-          LEFT JOIN order_turns turns ON turns.project_id = leases.project_id AND turns.lane = leases.lane
-        WHERE leases.lane = $1 AND leases.due <= now()
-        ORDER BY turns.served NULLS FIRST, leases.due, leases.order_id
-        LIMIT 1 FOR UPDATE OF leases SKIP LOCKED
+    // Without a name it is planned anew each time: a plan for an empty queue would read all of a long one.
+    text: `WITH RECURSIVE firsts AS (
+        (SELECT project_id, due, order_id FROM order_leases WHERE lane = $1
+          ORDER BY project_id, due, order_id LIMIT 1)
+        UNION ALL
+        SELECT following.* FROM firsts CROSS JOIN LATERAL (
+          SELECT project_id, due, order_id FROM order_leases
+          WHERE lane = $1 AND project_id > firsts.project_id
+          ORDER BY project_id, due, order_id LIMIT 1) AS following
+      ), waiting AS (
+        SELECT firsts.project_id FROM firsts
+          LEFT JOIN order_turns turns ON turns.project_id = firsts.project_id AND turns.lane = $1
+        WHERE firsts.due <= now()
+        ORDER BY turns.served NULLS FIRST, firsts.due, firsts.order_id
+      ), next AS (
+        SELECT first.order_id FROM waiting CROSS JOIN LATERAL (
+          SELECT order_id FROM order_leases
+          WHERE lane = $1 AND project_id = waiting.project_id AND due <= now()
+          ORDER BY due, order_id LIMIT 1 FOR UPDATE SKIP LOCKED) AS first
+        LIMIT 1
       ), taken AS (
         UPDATE order_leases leases SET due = now() + $2::bigint * interval '1 second',
           attempts = attempts + 1, fence = fence + 1
@@ -77,7 +93,10 @@ export async function endLease(tx: Queryable, { order_id, fence }: Lease): Promi
   return rowCount === 1;
 }
 
-/** The order is due again after a time; an attempt that was not finished need not count. */
+/**
+ * The order is due again after a time, whatever of this lease still comes; an attempt that was not finished
+ * need not count.
+ */
 export async function giveLeaseBack(
   db: Queryable,
   { order_id, fence }: Lease,
@@ -86,7 +105,7 @@ export async function giveLeaseBack(
   await db.query({
     name: 'order-lease-give-back',
     text: `UPDATE order_leases SET due = now() + $3::float8 * interval '1 second',
-        attempts = CASE WHEN $4::boolean THEN attempts ELSE attempts - 1 END
+        attempts = CASE WHEN $4::boolean THEN attempts ELSE attempts - 1 END, fence = fence + 1
       WHERE order_id = $1 AND fence = $2`,
     values: [order_id, fence, seconds, counts],
   });
