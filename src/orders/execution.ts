@@ -1,5 +1,5 @@
 import type { Coffer } from '../coffer.ts';
-import { openRow } from '../db/sealed.ts';
+import { openRow, StaleRow } from '../db/sealed.ts';
 import { CofferError, ProjectGone } from '../errors.ts';
 import { operate } from '../operation.ts';
 import type { Caller } from '../policy/actor.ts';
@@ -30,6 +30,16 @@ export type OrderOutcome = 'active' | 'error' | 'retried';
 const LEASE_SECONDS = 30;
 const EXTEND_EVERY_MS = 10_000;
 const ATTEMPTS_MAX = 5n;
+const REST_SECONDS_MAX = 300;
+/** Until what an order needs, but is not part of it, may be there again. */
+const AWAY_REST_SECONDS = 30;
+/** Long, as the row may be damaged for good. */
+const UNVERIFIED_REST_SECONDS = 600;
+/** Well below the time that old keys are kept after a rotation. */
+const READ_AGAIN_AFTER_MS = 5_000;
+
+/** The row of an order does not verify here and now: on a node with other keys, or later, it may. */
+class UnverifiedOrder extends Error {}
 
 /**
  * Works on the next order of a lane that is due. What it makes, the order's new state and the end of its
@@ -51,14 +61,13 @@ export function createOrderRun(
       );
     }, EXTEND_EVERY_MS);
     try {
-      const outcome = await workOn(work, lease, AbortSignal.any([signal, lost.signal]));
+      const attempt = workOn(work, lease, AbortSignal.any([signal, lost.signal]));
+      const outcome = await attempt.finally(() => clearInterval(extension));
       if (outcome !== undefined) work.countOutcome(lane, outcome);
     } catch (error) {
       if (error instanceof LostLease && !signal.aborted) return 'more';
       await putOff(work, lease, error, signal);
       if (!signal.aborted) work.countOutcome(lane, 'retried');
-    } finally {
-      clearInterval(extension);
     }
     return 'more';
   };
@@ -75,13 +84,24 @@ async function putOff(
     await giveLeaseBack(coffer.db, lease, { seconds: 0, counts: false });
     return;
   }
-  const { attempts } = lease;
   coffer.log.warn(
-    { err: error, order: lease.order_id, attempts: Number(attempts) },
+    { err: error, order: lease.order_id, attempts: Number(lease.attempts) },
     'an order is tried again',
   );
-  const seconds = 4 ** Number(attempts - 1n) * (0.5 + Math.random() / 2);
-  await giveLeaseBack(coffer.db, lease, { seconds, counts: true });
+  await giveLeaseBack(coffer.db, lease, restAfter(error, lease));
+}
+
+/** Only what the order may be the reason of counts as one of its attempts. */
+function restAfter(error: unknown, { attempts }: Lease): { seconds: number; counts: boolean } {
+  const outside = restOutside(error);
+  const seconds = outside ?? Math.min(REST_SECONDS_MAX, 4 ** Math.max(0, Number(attempts) - 1));
+  return { seconds: seconds * (0.5 + Math.random() / 2), counts: outside === undefined };
+}
+
+/** The rest after what is not the order's: a store or the database is away, or this node lacks a key. */
+function restOutside(error: unknown): number | undefined {
+  if (error instanceof UnverifiedOrder) return UNVERIFIED_REST_SECONDS;
+  return error instanceof CofferError && error.code === 'unavailable' ? AWAY_REST_SECONDS : undefined;
 }
 
 /** Undefined when there was nothing to do. */
@@ -100,7 +120,7 @@ async function workOn(work: OrderWork, lease: Lease, signal: AbortSignal): Promi
       return 'active';
     }
   } catch (error) {
-    if (signal.aborted) throw error;
+    if (signal.aborted || restOutside(error) !== undefined) throw error;
     refusal = refusalOf(error) ?? (lease.attempts === ATTEMPTS_MAX ? failed() : undefined);
     if (refusal === undefined || error instanceof LostLease) throw error;
     coffer.log.warn({ err: error, order: order.id }, 'an order ended in error');
@@ -109,7 +129,7 @@ async function workOn(work: OrderWork, lease: Lease, signal: AbortSignal): Promi
   return 'error';
 }
 
-/** Undefined when nothing is to be done: it is gone, finished, or no row of ours. */
+/** Undefined when nothing is to be done: it is gone, or finished. @throws UnverifiedOrder */
 async function loadPending(coffer: Coffer, lease: Lease): Promise<OrderWithPassphrase | undefined> {
   const row = await findOrder(coffer.db, lease.order_id);
   if (row === undefined) return undefined;
@@ -119,7 +139,7 @@ async function loadPending(coffer: Coffer, lease: Lease): Promise<OrderWithPassp
     if (error instanceof ProjectGone) return undefined;
     if (!(error instanceof CofferError && error.code === 'integrity_violation')) throw error;
     coffer.integrityViolations.count('orders', 'none');
-    return undefined;
+    throw new UnverifiedOrder('the row does not verify', { cause: error });
   }
   return row.status === 'PENDING' ? row : undefined;
 }
@@ -131,6 +151,7 @@ async function produce(
   loaded: OrderWithPassphrase,
   signal: AbortSignal,
 ): Promise<void> {
+  const loadedAt = coffer.clock.now().getTime();
   const { project_id, creator_id, credential_id, roles } = loaded;
   const submitter: Submitter = {
     userId: creator_id ?? '',
@@ -154,7 +175,11 @@ async function produce(
       return order;
     },
     run: async (order) => {
-      material ??= await generate(coffer, order, signal);
+      if (material === undefined) {
+        material = await generate(coffer, order, signal);
+        // The key that sealed what was read may be gone by now, after a rotation.
+        if (coffer.clock.now().getTime() - loadedAt > READ_AGAIN_AFTER_MS) throw new StaleRow();
+      }
       await finishWell(coffer, lease, order, material);
     },
   }).finally(() => material && wipeMaterial(material));

@@ -209,7 +209,7 @@ it('leaves nothing when the project is deleted while its orders wait', async () 
   expect(await countOf(coffer, who.projectId)).toEqual({ orders: 0, secrets: 0, containers: 0, leases: 0 });
 });
 
-it('leaves and counts an order whose row was altered, and goes on with the others', async () => {
+it('leaves and counts an order whose row was altered, looks again after minutes, and goes on with the others', async () => {
   const [altered, other] = [await submit(person, KEY), await submit(person, KEY)];
   await coffer.db.query({
     text: `UPDATE orders SET creator_id = 'somebody' WHERE id = $1`,
@@ -221,8 +221,35 @@ it('leaves and counts an order whose row was altered, and goes on with the other
   expect(counted).toEqual(['orders']);
   expect((await show(other)).status).toBe('ACTIVE');
   expect((await person.client.get(altered)).status).toBe(500);
-  expect(await countOf(coffer, person.projectId)).toMatchObject({ secrets: 1, leases: 0 });
+  expect(await countOf(coffer, person.projectId)).toMatchObject({ secrets: 1, leases: 1 });
+  const { rows } = await coffer.db.query({
+    text: `SELECT attempts, due > now() + interval '2 minutes' AS rests FROM order_leases`,
+  });
+  expect(rows).toEqual([{ attempts: 0n, rests: true }]);
 });
+
+it.each([
+  ['-100', 0.5, 1],
+  ['1000', 150, 300],
+])(
+  'rests as long as is sound after a failure, though %s attempts are said to be made',
+  async (attempts, least, most) => {
+    await submit(person, KEY);
+    await coffer.db.query({ text: 'UPDATE order_leases SET attempts = $1', values: [attempts] });
+    const transaction = async (): Promise<never> => {
+      throw new Error('broken on purpose');
+    };
+    const { rows: before } = await coffer.db.query<{ now: Date }>({ text: 'SELECT now() AS now' });
+    await runOf({ ...coffer, db: { ...coffer.db, transaction } }, 'key')(working);
+    const { rows } = await coffer.db.query<Record<'most' | 'least', number>>({
+      text: `SELECT extract(epoch FROM due - $1::timestamptz)::float8 AS most,
+        extract(epoch FROM due - now())::float8 AS least FROM order_leases`,
+      values: [before[0]?.now],
+    });
+    expect(rows[0]?.most).toBeGreaterThan(least);
+    expect(rows[0]?.least).toBeLessThan(most);
+  },
+);
 
 it('works on one order once when leases were altered, copied or put back by hand', async () => {
   const reference = await submit(person, KEY);
