@@ -25,8 +25,8 @@ export const KEKS_A_PAGE = 256;
 
 /**
  * The KEKs that the rotation of a master key did not move, and that are not what their rows say: whoever
- * writes to the database can have one pass for moved, or be of a store that nobody knows. Each is opened once.
- * One that is said to be of another store is met by the rotation there, and all by a retirement.
+ * writes to the database can have one pass for moved, or be of a store that nobody knows. Each is opened
+ * once. One that is said to be of another store is met by the rotation there, and all by a retirement.
  */
 export async function checkRest(
   parts: RotationParts,

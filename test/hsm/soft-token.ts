@@ -49,9 +49,10 @@ export async function startSoftHsm(): Promise<SoftHsm> {
     },
     makeKey: async (token, label) => {
       const pin = (await readFile(join(folder, `${token}.pin`), 'utf8')).trim();
-      const words = ['--module', module, '--token-label', token, '--login', '--pin', pin];
-      const key = ['--keygen', '--key-type', 'AES:32', '--label', label, '--sensitive'];
-      execFileSync('pkcs11-tool', [...words, ...key], { stdio: 'ignore' });
+      const [file, id] = [join(folder, 'made.key'), randomBytes(8).toString('hex')];
+      await writeFile(file, randomBytes(32));
+      const words = ['--import', file, '--aes', '--token', token, '--pin', pin];
+      execFileSync('softhsm2-util', [...words, '--label', label, '--id', id], { stdio: 'ignore' });
     },
     remove: async () => await rm(folder, { recursive: true }),
   };
