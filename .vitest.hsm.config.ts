@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-// What needs SoftHSM: Debian's packages softhsm2 and opensc.
+// What needs SoftHSM: Debian's package softhsm2.
 export default defineConfig({
   test: {
     include: ['test/hsm/**/*.test.ts'],
