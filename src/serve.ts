@@ -45,7 +45,7 @@ export async function serve(config: Config, options: ServeOptions): Promise<numb
     parts.installation = installation;
     const isNew = installation.isNew;
     if (isNew) await makeInstallation(config, installation);
-    const server = await startServer(config, installation, log, parts.sealed);
+    const server = await startServer(config, installation, log, { sealed: parts.sealed });
     parts.server = server;
     if (config.noauth) say('WARNING: COFFER_NOAUTH=1. Every request is believed; use it for tests alone.');
     signals.onReload(createReload({ ...installation, log }));

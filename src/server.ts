@@ -9,6 +9,7 @@ import { type Metrics, createMetrics } from './health/metrics.ts';
 import { type SealedServer, startSealedServer } from './custody/sealed-server.ts';
 import type { Authenticate } from './http/auth.ts';
 import { describeError } from './http/failure-log.ts';
+import type { HttpLimits } from './http/limits.ts';
 import type { HttpServerOptions } from './http/server.ts';
 import { type Identity, openIdentity } from './identity/identity.ts';
 import { authenticateOutside } from './identity/outside-keystone/outside-keystone.ts';
@@ -134,8 +135,9 @@ export async function startServer(
   config: Config,
   installation: Installation,
   log: Logger,
-  sealed?: SealedServer,
+  { sealed, limits }: { sealed?: SealedServer | undefined; limits?: Partial<HttpLimits> } = {},
 ): Promise<Server> {
+  const http = httpOf(config, log);
   const metrics = createMetrics(installation.db);
   registerKeyMetrics(metrics.registry, installation.db);
   const worker = createWorker({ db: installation.db, log, metrics });
@@ -148,7 +150,7 @@ export async function startServer(
     identity,
     metrics,
     deleteProject: async (projectId) => await deleteProject(coffer, projectId),
-    http: { ...httpOf(config, log), authenticate, noAuth: config.noauth },
+    http: { ...http, limits: { ...http.limits, ...limits }, authenticate, noAuth: config.noauth },
     health: {
       disableFile: disableFileOf(config),
       isDraining: () => isDraining,
