@@ -93,6 +93,8 @@ it('tries a wrong PIN twice in all, half a minute apart, and says so', async () 
   for (let n = 0; n < 5; n += 1) await expect(ask()).rejects.toMatchObject({ code: 'unavailable' });
   expect(lines).toHaveLength(1);
   now = 31_000;
+  await expect(ask()).rejects.toMatchObject({ code: 'unavailable' });
+  await expect.poll(() => lines.length).toBe(2);
   for (let n = 0; n < 5; n += 1) await expect(ask()).rejects.toThrow(/correct the file/);
   now = 3_600_000;
   await expect(ask()).rejects.toThrow(/It is not tried again/);

@@ -64,7 +64,7 @@ export class TokenClient {
   #opening: Promise<void> | undefined;
   #heardAt = 0;
   #isOpen = false;
-  #wasOpen = false;
+  #hasStarted = false;
   #lastId = 0;
   #failuresInRow = 0;
   #renewAfterMs = RENEW_MS_MIN;
@@ -124,9 +124,9 @@ export class TokenClient {
     this.#lose('The token was closed.');
   }
 
-  /** Whoever starts waits for a token to come up; whoever serves answers others in time. */
+  /** Whoever starts waits for the token's first answer; whoever serves answers others in time. */
   #patience(): Patience {
-    const startMs = this.#wasOpen ? 0 : OPEN_DEADLINE_MS + LOGIN_DEADLINE_MS;
+    const startMs = this.#hasStarted ? 0 : OPEN_DEADLINE_MS + LOGIN_DEADLINE_MS;
     const end = performance.now() + PATIENCE_MS + startMs;
     return () => end - performance.now();
   }
@@ -147,7 +147,6 @@ export class TokenClient {
     try {
       await this.#logIn(await this.#ask('open', this.#options.address, OPEN_DEADLINE_MS));
       this.#isOpen = true;
-      this.#wasOpen = true;
       this.#openedAt = this.#now();
       this.#failuresInRow = 0;
     } catch (error) {
@@ -155,6 +154,8 @@ export class TokenClient {
       this.#lose(told.message);
       this.#restartAfter(told.message);
       throw told;
+    } finally {
+      this.#hasStarted = true;
     }
   }
 
