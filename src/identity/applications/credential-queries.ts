@@ -85,6 +85,15 @@ export async function listCredentials(
   return rows;
 }
 
+export async function countCredentials(db: Queryable, userId: string): Promise<number> {
+  const { rows } = await db.query<{ count: bigint }>({
+    name: 'application-credentials-count',
+    text: 'SELECT count(*) FROM application_credentials WHERE user_id = $1',
+    values: [userId],
+  });
+  return Number(rows[0]?.count ?? 0);
+}
+
 /** Names alone: what is under them is read, and verified, one by one. */
 export async function listUserNames(db: Queryable, prefix: string): Promise<string[]> {
   const { rows } = await db.query<{ name: string }>({

@@ -7,7 +7,7 @@ import { announce, commonColumns } from '../administration.ts';
 import { nameKey } from '../names.ts';
 import type { IdentityParts } from '../rights.ts';
 import { encodeAccessRules, encodeRoles, type GivenAccessRule, type GivenRole } from './credential-lists.ts';
-import { listAccessRules, listCredentials, listRedemptions } from './credential-queries.ts';
+import { countCredentials, listAccessRules, listCredentials, listRedemptions } from './credential-queries.ts';
 import type { WantedRule } from './credential-requests.ts';
 import { hashSecret } from './credential-secret.ts';
 
@@ -24,15 +24,27 @@ export interface CredentialDraft {
   expires: Date | null;
 }
 
+/** Of one user: all that is listed at once, and deleted in one transaction with a role or with the user. */
+const CREDENTIALS_MAX = 100;
+const ACCESS_RULES_MAX = 1_000;
+
 const newId = (): string => randomUUID().replaceAll('-', '');
 
-/** @throws CofferError `conflict` when the name is taken; `not_found` for a rule that is not the user's. */
+/**
+ * Nobody else makes one for the user meanwhile, or what is counted here would not hold.
+ *
+ * @throws CofferError `conflict` when the name is taken; `not_found` for a rule that is not the user's;
+ *   `forbidden` when the user has as many as may be.
+ */
 export async function insertCredential(
   parts: IdentityParts,
   tx: Queryable,
   draft: CredentialDraft,
 ): Promise<ApplicationCredentialRow> {
   const { userId, name, secret } = draft;
+  if ((await countCredentials(tx, userId)) >= CREDENTIALS_MAX) {
+    throw exceeded('application credentials', CREDENTIALS_MAX);
+  }
   const rules = draft.accessRules && (await settleRules(parts, tx, userId, draft.accessRules));
   const id = newId();
   const row = await sealRow(parts.keyring, 'application_credentials', {
@@ -65,7 +77,10 @@ async function settleRules(
   userId: string,
   wanted: readonly WantedRule[],
 ): Promise<GivenAccessRule[]> {
-  const rows = await openAccessRules(parts, userId, await listAccessRules(tx, userId));
+  const all = await listAccessRules(tx, userId);
+  // Of a thousand, those alone that are to be given.
+  const asked = all.filter((row) => wanted.some((rule) => isSameRule(row, rule)));
+  const rows = await openAccessRules(parts, userId, asked);
   const known: GivenAccessRule[] = [...rows];
   const settled = new Map<string, GivenAccessRule>();
   for (const rule of wanted) {
@@ -76,17 +91,24 @@ async function settleRules(
     const given = found ?? { id: newId(), ...(rule as Exclude<WantedRule, { id: string }>) };
     settled.set(given.id, given);
     if (found !== undefined) continue;
+    const count = all.length + known.length - rows.length;
+    if (count >= ACCESS_RULES_MAX) throw exceeded('access rules', ACCESS_RULES_MAX);
     known.push(given);
     const columns = { ...given, user_id: userId, ...(await commonColumns(parts)) };
     await insertRow(tx, 'access_rules', await sealRow(parts.keyring, 'access_rules', columns));
   }
   // Who deletes a rule looks for the credentials that have it.
-  const taken = rows.filter(({ id }) => settled.has(id));
   await holdRows(
     tx,
-    taken.map((row) => ({ table: 'access_rules', row })),
+    rows.map((row) => ({ table: 'access_rules', row })),
   );
   return [...settled.values()];
+}
+
+/** In Keystone's words, which has the first. */
+function exceeded(what: string, limit: number): CofferError {
+  const reason = `maximum of ${limit} already exceeded for user.`;
+  return new CofferError('forbidden', `Unable to create additional ${what}, ${reason}`);
 }
 
 function isSameRule(known: GivenAccessRule, wanted: WantedRule): boolean {

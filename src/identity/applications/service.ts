@@ -3,7 +3,8 @@ import type { Coffer } from '../../coffer.ts';
 import type { AccessRuleRow, ApplicationCredentialRow } from '../../db/schema.ts';
 import { deleteRow, holdRows, openRow, StaleRow } from '../../db/sealed.ts';
 import { CofferError } from '../../errors.ts';
-import type { Caller } from '../../policy/actor.ts';
+import { requireProject } from '../../operation.ts';
+import type { Actor, Caller } from '../../policy/actor.ts';
 import { canManage, type IdentityAction } from '../../policy/rules-identity.ts';
 import { nameKey } from '../names.ts';
 import { readRoles } from '../rows.ts';
@@ -23,37 +24,45 @@ import { makeSecret } from './credential-secret.ts';
 const ATTEMPTS_MAX = 5;
 const REFUSED = 'You are not authorized to perform the requested action';
 
-function authorize(coffer: Coffer, caller: Caller, action: IdentityAction, userId: string): void {
-  const allowed = canManage(action, caller.actor, { userId });
+/** The right to it, and that nothing else of the token stands against it: one decision, put on record. */
+async function authorize(
+  coffer: Coffer,
+  caller: Caller,
+  action: IdentityAction,
+  userId: string,
+  restriction?: (coffer: Coffer, actor: Actor) => Promise<string | undefined>,
+): Promise<void> {
+  const isAllowed = canManage(action, caller.actor, { userId });
+  const refusal = isAllowed ? await restriction?.(coffer, caller.actor) : `${action}.`;
   recordDecision(coffer.log, caller, {
     action,
-    allowed,
+    allowed: refusal === undefined,
     subject: userId,
     subjectProject: caller.actor.projectId,
   });
-  if (!allowed) throw new CofferError('forbidden', `${REFUSED}: ${action}.`);
+  if (refusal !== undefined) throw new CofferError('forbidden', `${REFUSED}: ${refusal}`);
 }
 
 /**
  * A token of a credential that was not made for it, or of an issuer's JWT, makes and deletes none: what
  * leaked cannot stay.
  */
-async function requireUnrestricted(coffer: Coffer, { actor }: Caller): Promise<void> {
-  if (actor.workload !== undefined) {
-    throw new CofferError(
-      'forbidden',
-      `${REFUSED}: A token of an issuer is not for managing application credentials.`,
-    );
-  }
-  if (actor.applicationCredentialId === null) return;
+async function findRestriction(coffer: Coffer, actor: Actor): Promise<string | undefined> {
+  if (actor.workload !== undefined)
+    return 'A token of an issuer is not for managing application credentials.';
+  if (actor.applicationCredentialId === null) return undefined;
   const asked = { id: actor.applicationCredentialId };
   const found = await findCredential(coffer.db, asked.id);
   const own = found && (await openRow(coffer.keyring, 'application_credentials', asked, found));
-  if (own?.unrestricted === true) return;
-  throw new CofferError(
-    'forbidden',
-    `${REFUSED}: Using method 'application_credential' is not allowed for managing additional application credentials.`,
-  );
+  if (own?.unrestricted === true) return undefined;
+  return "Using method 'application_credential' is not allowed for managing additional application credentials.";
+}
+
+/** What it is made for is the project of the token. */
+async function findObstacle(coffer: Coffer, actor: Actor): Promise<string | undefined> {
+  const restriction = await findRestriction(coffer, actor);
+  if (restriction !== undefined) return restriction;
+  return actor.projectId === null ? 'a project-scoped token is required.' : undefined;
 }
 
 /** Runs it again when what it read was changed meanwhile, or what it was to make was made by another. */
@@ -79,11 +88,8 @@ export async function createCredential(
   userId: string,
   readBody: () => Promise<unknown>,
 ): Promise<{ row: ApplicationCredentialRow; secret: string }> {
-  authorize(coffer, caller, 'identity:create_application_credential', userId);
-  await requireUnrestricted(coffer, caller);
-  const { projectId } = caller.actor;
-  if (projectId === null)
-    throw new CofferError('forbidden', `${REFUSED}: a project-scoped token is required.`);
+  await authorize(coffer, caller, 'identity:create_application_credential', userId, findObstacle);
+  const projectId = requireProject(caller);
   const wanted = parseNewCredential(await readBody(), coffer.clock.now());
   const roles = chooseRoles(wanted.roles, caller.actor.roles, await readRoles(coffer));
   const secret = wanted.secret ?? makeSecret('cofa');
@@ -93,7 +99,8 @@ export async function createCredential(
   const draft = { ...wanted, userId, projectId, secret, roles };
   const row = await again(async () => {
     const user = await requireRoles(coffer, draft);
-    return await coffer.db.transaction(async (tx) => {
+    // One after the other, so that no two count the same.
+    return await coffer.db.exclusive(`application-credentials/${userId}`, async (tx) => {
       await holdRows(tx, [{ table: 'users', row: user }]);
       return await insertCredential(coffer, tx, draft);
     });
@@ -108,7 +115,7 @@ export async function listUserCredentials(
   userId: string,
   name: string | undefined,
 ): Promise<ApplicationCredentialRow[]> {
-  authorize(coffer, caller, 'identity:list_application_credentials', userId);
+  await authorize(coffer, caller, 'identity:list_application_credentials', userId);
   const found = await listCredentials(coffer.db, userId);
   const asked = found.filter(({ name_key: key }) => name === undefined || key === nameKey(name));
   return await openEach(coffer, caller, 'application_credentials', userId, asked);
@@ -120,7 +127,7 @@ export async function getCredential(
   userId: string,
   id: string,
 ): Promise<ApplicationCredentialRow> {
-  authorize(coffer, caller, 'identity:get_application_credential', userId);
+  await authorize(coffer, caller, 'identity:get_application_credential', userId);
   return await loadCredential(coffer, userId, id);
 }
 
@@ -131,8 +138,7 @@ export async function deleteCredential(
   userId: string,
   id: string,
 ): Promise<void> {
-  authorize(coffer, caller, 'identity:delete_application_credential', userId);
-  await requireUnrestricted(coffer, caller);
+  await authorize(coffer, caller, 'identity:delete_application_credential', userId, findRestriction);
   await again(async () => {
     const row = await loadCredential(coffer, userId, id);
     await coffer.db.transaction(async (tx) => await removeCredential(coffer, tx, row));
@@ -160,7 +166,7 @@ export async function listUserAccessRules(
   userId: string,
   filter: RuleFilter,
 ): Promise<AccessRuleRow[]> {
-  authorize(coffer, caller, 'identity:list_access_rules', userId);
+  await authorize(coffer, caller, 'identity:list_access_rules', userId);
   const found = await listAccessRules(coffer.db, userId);
   const asked = found.filter(
     ({ service, method, path }) =>
@@ -177,7 +183,7 @@ export async function getAccessRule(
   userId: string,
   id: string,
 ): Promise<AccessRuleRow> {
-  authorize(coffer, caller, 'identity:get_access_rule', userId);
+  await authorize(coffer, caller, 'identity:get_access_rule', userId);
   return await loadAccessRule(coffer, userId, id);
 }
 
@@ -188,7 +194,7 @@ export async function deleteAccessRule(
   userId: string,
   id: string,
 ): Promise<void> {
-  authorize(coffer, caller, 'identity:delete_access_rule', userId);
+  await authorize(coffer, caller, 'identity:delete_access_rule', userId);
   await again(async () => {
     const rule = await loadAccessRule(coffer, userId, id);
     await coffer.db.transaction(async (tx) => {
