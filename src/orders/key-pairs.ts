@@ -29,13 +29,15 @@ export async function makeKeyPair(
       stdio: ['pipe', 'pipe', 'ignore'],
       signal,
       killSignal: 'SIGKILL',
-      timeout: TIMEOUT_MS,
     },
   );
   const chunks: Buffer[] = [];
+  // Not that of `spawn`, which a child that could not be started leaves running.
+  const overdue = setTimeout(() => child.kill('SIGKILL'), TIMEOUT_MS);
   try {
     return splitPair(await outputOf(child, passphrase, chunks));
   } finally {
+    clearTimeout(overdue);
     wipe(...chunks);
   }
 }

@@ -87,7 +87,8 @@ it('says when no process can be started for want of files, harms nobody, and wor
       logLevel: 'warning',
     });
     const command = ['-c', 'ulimit -n 64 && exec "$0" "$1"', process.execPath, program];
-    const { stdout } = await promisify(execFile)('sh', command);
+    // Nothing is left that keeps it from its end: least of all the two minutes that a pair may take.
+    const { stdout } = await promisify(execFile)('sh', command, { timeout: 60_000 });
     expect(JSON.parse(stdout)).toEqual(['EMFILE', 'made']);
   } finally {
     await rm(folder, { recursive: true });

@@ -1,4 +1,4 @@
-// A process that asks for a pair while it can open no more files, and again when it can. It says what came.
+// A process that asks for a pair while it can open no more files, and again when it can, and says what came.
 import { closeSync, openSync } from 'node:fs';
 import { makeKeyPair } from '../../src/orders/key-pairs.ts';
 
@@ -24,4 +24,4 @@ async function make(): Promise<string> {
 openAll();
 const without = await make();
 for (const file of held) closeSync(file);
-process.stdout.write(JSON.stringify([without, await make()]), () => process.exit());
+process.stdout.write(JSON.stringify([without, await make()]));
