@@ -1,7 +1,7 @@
 import { type Coffer, type Container, findContainerId } from '../client/index.ts';
 import { type CommandContext, listFlag, UsageError } from './command.ts';
 import { findByName, type Found } from './name-lookup.ts';
-import { type Fields, type Format, formatOne } from './output.ts';
+import { type Fields, type Format, formatJson, formatOne } from './output.ts';
 import { findSecret } from './secret-lookup.ts';
 
 /** By id or reference, else the only container of exactly this name. */
@@ -32,7 +32,7 @@ export function formatContainer(container: Container, format: Format): string {
   const fields = fieldsOf(container);
   if (format !== 'json') return formatOne(fields, format);
   const secrets = container.slots.map(({ name, secretId }) => ({ name, secret_id: secretId }));
-  return `${JSON.stringify({ ...fields, secrets, consumers: container.consumers }, null, 2)}\n`;
+  return formatJson({ ...fields, secrets, consumers: container.consumers });
 }
 
 export const secretFlag = {

@@ -39,14 +39,49 @@ function alignColumns(rows: readonly (readonly string[])[]): string {
   return rows.map((row) => `${line(row).trimEnd()}\n`).join('');
 }
 
-/** A shell takes such a line as it is, whatever the text holds. */
-export function formatAssignment(name: string, value: string): string {
-  return `${name}='${value.replaceAll("'", "'\\''")}'\n`;
+/** What a terminal may act on, or shows turned, or not at all; but no tab and no line end. */
+const UNSAFE = /(?![\t\n])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u;
+const EVERY_UNSAFE = new RegExp(UNSAFE, 'gu');
+
+function octal(text: string): string {
+  return [...Buffer.from(text)].map((byte) => `\\${byte.toString(8).padStart(3, '0')}`).join('');
 }
 
-/** JSON strings, numbers and null are YAML as well. */
+/** A shell takes such a line as it is, whatever the text holds but NUL, and a terminal shows it as text. */
+export function formatAssignment(name: string, value: string): string {
+  if (!UNSAFE.test(value)) return `${name}='${value.replaceAll("'", "'\\''")}'\n`;
+  // By printf, because $'…' is not in every sh. The underscore keeps line ends that are the last.
+  const format = value.replace(/^-|[\\%']/g, octal).replace(EVERY_UNSAFE, octal);
+  return `${name}=$(printf '${format}_'); ${name}=\${${name}%_}\n`;
+}
+
+/** JSON with every character escaped that is not safe for a terminal. */
+export function formatJson(value: unknown): string {
+  const escape = (character: string): string =>
+    Array.from(character.split(''), (unit) => `\\u${hex(unit.charCodeAt(0), 4)}`).join('');
+  return `${JSON.stringify(value, null, 2).replace(EVERY_UNSAFE, escape)}\n`;
+}
+
+/** JSON strings, numbers and null are YAML as well, but for escapes of characters past U+FFFF. */
 function yamlLines(fields: Fields): string[] {
-  return Object.entries(fields).map(([name, cell]) => `${name}: ${JSON.stringify(cell)}`);
+  const escape = (character: string): string => {
+    const point = character.codePointAt(0) ?? 0;
+    return point > 0xffff ? `\\U${hex(point, 8)}` : `\\u${hex(point, 4)}`;
+  };
+  return Object.entries(fields).map(
+    ([name, cell]) => `${name}: ${JSON.stringify(cell).replace(EVERY_UNSAFE, escape)}`,
+  );
+}
+
+function hex(number: number, digits: number): string {
+  return number.toString(16).padStart(digits, '0');
+}
+
+/** An id is told as it is or not at all: whoever asks for ids alone hands them on. */
+function rawLine({ id }: Fields): string {
+  const text = String(id);
+  if (/\p{C}/u.test(text)) throw new UsageError('an id holds what is no text: -o json shows it');
+  return `${text}\n`;
 }
 
 /** One thing: `raw` is its id alone. */
@@ -54,9 +89,9 @@ export function formatOne(fields: Fields, format: Format): string {
   if (format === 'table') {
     return alignColumns(Object.entries(fields).map(([name, cell]) => [name, cellText(cell)]));
   }
-  if (format === 'json') return `${JSON.stringify(fields, null, 2)}\n`;
+  if (format === 'json') return formatJson(fields);
   if (format === 'yaml') return `${yamlLines(fields).join('\n')}\n`;
-  if (format === 'raw') return `${fields['id']}\n`;
+  if (format === 'raw') return rawLine(fields);
   const assignments = Object.entries(fields).map(
     ([name, cell]) => [name.toUpperCase(), String(cell ?? '')] as const,
   );
@@ -65,8 +100,8 @@ export function formatOne(fields: Fields, format: Format): string {
 
 /** A list: the table has the named columns, `raw` has one id a line, the others have all fields. */
 export function formatList(list: readonly Fields[], columns: readonly string[], format: Format): string {
-  if (format === 'json') return `${JSON.stringify(list, null, 2)}\n`;
-  if (format === 'raw') return list.map((fields) => `${fields['id']}\n`).join('');
+  if (format === 'json') return formatJson(list);
+  if (format === 'raw') return list.map(rawLine).join('');
   if (format === 'yaml') {
     return list.length === 0
       ? '[]\n'

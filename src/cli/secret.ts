@@ -1,7 +1,7 @@
 import { type CommandContext, type Command, UsageError } from './command.ts';
 import { connect, connectionFlags } from './connection.ts';
 import { exitCodes } from './exit-codes.ts';
-import { chooseFormat, type Format, formatOne, outputFlag, printable } from './output.ts';
+import { chooseFormat, type Format, formatJson, formatOne, outputFlag, printable } from './output.ts';
 import { confirmByName } from './prompt.ts';
 import { getCommand } from './secret-get.ts';
 import { listCommand } from './secret-list.ts';
@@ -26,13 +26,13 @@ async function show(context: CommandContext): Promise<number> {
   const { id } = await findSecret(coffer, text);
   const secret = await coffer.secrets.get(id);
   const metadata = await coffer.secrets.metadata.list(id);
-  const fields = { ...fieldsOf(secret), metadata: JSON.stringify(metadata) };
-  context.stdout.write(format === 'json' ? showJson(fieldsOf(secret), metadata) : formatOne(fields, format));
+  const fields = fieldsOf(secret);
+  context.stdout.write(
+    format === 'json'
+      ? formatJson({ ...fields, metadata })
+      : formatOne({ ...fields, metadata: JSON.stringify(metadata) }, format),
+  );
   return exitCodes.done;
-}
-
-function showJson(fields: object, metadata: object): string {
-  return `${JSON.stringify({ ...fields, metadata }, null, 2)}\n`;
 }
 
 async function remove(context: CommandContext): Promise<number> {
