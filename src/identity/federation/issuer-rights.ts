@@ -1,7 +1,8 @@
 import type { RevisionMemory } from '../../db/revisions.ts';
 import { openRow } from '../../db/sealed.ts';
+import { ISSUER_PREFIX } from '../names.ts';
 import type { IdentityParts, Rights } from '../rights.ts';
-import { findIssuer } from './issuer-queries.ts';
+import { findIssuer, findIssuerByName } from './issuer-queries.ts';
 import { decodeRoleIds } from './issuer-record.ts';
 import { readNewest } from './newest-issuers.ts';
 
@@ -25,4 +26,16 @@ export async function restrictToIssuer(
   if (!issuer.enabled || issuer.user_id !== user.id || !isIts) return undefined;
   const ids = decodeRoleIds(issuer.role_ids);
   return { ...rights, roles: rights.roles.filter(({ id }) => ids.includes(id)), issuer };
+}
+
+/** The same without a token, by the name of the user: the rights of anybody else are what they are. */
+export async function restrictUserToIssuer(
+  parts: IdentityParts,
+  memory: RevisionMemory,
+  rights: Rights,
+): Promise<Rights | undefined> {
+  const { name_key: key } = rights.user;
+  if (!key.startsWith(ISSUER_PREFIX)) return rights;
+  const issuer = await findIssuerByName(parts.db, key.slice(ISSUER_PREFIX.length));
+  return issuer && (await restrictToIssuer(parts, memory, issuer.id, rights));
 }
