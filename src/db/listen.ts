@@ -7,12 +7,22 @@ export interface Listener {
 
 const RECONNECT_MS = 1_000;
 
+interface Pings {
+  everyMs: number;
+  timeoutMs: number;
+}
+
 /**
  * Calls `onMessage` for each NOTIFY on the channel, and with `undefined` after a time in which some may have
  * been missed. Messages only make caches read again sooner: nothing rests on their arrival, or on their being
- * genuine.
+ * genuine. A connection that only waits never learns that its other end is gone: it is asked now and then.
  */
-export function listen(db: Db, channel: string, onMessage: (payload: string | undefined) => void): Listener {
+export function listen(
+  db: Db,
+  channel: string,
+  onMessage: (payload: string | undefined) => void,
+  pings: Pings = { everyMs: 30_000, timeoutMs: 5_000 },
+): Listener {
   let client: pg.PoolClient | undefined;
   let retry: NodeJS.Timeout | undefined;
   let closed = false;
@@ -47,6 +57,7 @@ export function listen(db: Db, channel: string, onMessage: (payload: string | un
     fresh.on('notification', (message) => onMessage(message.payload));
     try {
       await fresh.query(`LISTEN ${channel}`);
+      ping(fresh, pings, () => drop(fresh));
       onMessage(undefined);
     } catch {
       drop(fresh);
@@ -63,4 +74,14 @@ export function listen(db: Db, channel: string, onMessage: (payload: string | un
       last?.release(true);
     },
   };
+}
+
+/** Asks again and again, until an answer fails to come: at the latest when the connection was given back. */
+function ping(client: pg.PoolClient, { everyMs, timeoutMs }: Pings, onFailure: () => void): void {
+  // Not in the driver's types: an answer that is late fails the query.
+  const question: pg.QueryConfig & { query_timeout: number } = { text: 'SELECT 1', query_timeout: timeoutMs };
+  const later = (): void => {
+    setTimeout(() => void client.query(question).then(later, onFailure), everyMs).unref();
+  };
+  later();
 }

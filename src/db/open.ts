@@ -51,6 +51,7 @@ export interface DatabaseOptions {
 }
 
 const CONNECT_TIMEOUT_MS = 3_000;
+const KEEP_ALIVE_MS = 10_000;
 const INT8 = 20;
 /** What a timer can wait. */
 const LONGEST_MS = 2 ** 31 - 1;
@@ -68,6 +69,9 @@ export function openDatabase(options: DatabaseOptions): Db {
     max: connectionsMax,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     idleTimeoutMillis: 60_000,
+    // The other end may be gone without a word, as after the failover of a balancer.
+    keepAlive: true,
+    keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
     statement_timeout: statementTimeoutMs,
     // The server's own limit comes first; this one is for a server that no longer answers at all.
     query_timeout: statementTimeoutMs + 2_000,

@@ -1,5 +1,7 @@
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { Socket } from 'node:net';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { listen } from '../../src/db/listen.ts';
+import { proxyTo } from '../serve/database-proxy.ts';
 import { createTestDatabase, type TestDatabase } from './test-database.ts';
 
 let database: TestDatabase;
@@ -47,4 +49,29 @@ it('can be closed before it is connected, and while the database is away', async
   await new Promise((resolve) => setTimeout(resolve, 100));
   await waiting.close();
   expect(nowhere.pool.totalCount).toBe(0);
+});
+
+it('notices that the other end of its connection is gone, and makes a new one', async () => {
+  const proxy = await proxyTo(database.url);
+  const keepAlive = vi.spyOn(Socket.prototype, 'setKeepAlive');
+  const db = database.open({ connection: proxy.url, connectionsMax: 2 });
+  const heard: (string | undefined)[] = [];
+  const listener = listen(db, 'tidings', (payload) => heard.push(payload), {
+    everyMs: 100,
+    timeoutMs: 1_000,
+  });
+  const hears = async (payload: string): Promise<void> => {
+    const text = `NOTIFY tidings, '${payload}'`;
+    await expect.poll(async () => (await database.db.query({ text }), heard)).toContain(payload);
+  };
+  await hears('first');
+  expect(keepAlive).toHaveBeenCalledWith(true, 10_000);
+  proxy.forget();
+  heard.length = 0;
+  await hears('second');
+  // What it may have missed comes first.
+  expect(heard[0]).toBeUndefined();
+  await listener.close();
+  await proxy.close();
+  keepAlive.mockRestore();
 });

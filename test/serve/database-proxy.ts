@@ -9,6 +9,8 @@ export interface DatabaseProxy {
   cut: () => void;
   /** Takes everything, and passes nothing on. */
   swallow: () => void;
+  /** Passes nothing more on of what is open, and says nothing, as a router that was started anew. */
+  forget: () => void;
   restore(): void;
   close(): Promise<void>;
 }
@@ -49,6 +51,9 @@ export async function proxyTo(databaseUrl: string): Promise<DatabaseProxy> {
     },
     swallow: () => {
       mode = 'swallowing';
+      for (const socket of sockets) socket.unpipe().resume();
+    },
+    forget: () => {
       for (const socket of sockets) socket.unpipe().resume();
     },
     restore: () => {
