@@ -40,6 +40,8 @@ export interface OpenOptions {
   say: (line: string) => void;
   /** Hears of a token that went or came back; `say` where there is none. */
   log?: TokenLog;
+  /** Gives the opening up, in order: it throws the reason. */
+  signal?: AbortSignal;
   /** Gets the keys of split keyrings from those who hold their shares. */
   unseal?: (keyrings: readonly SplitKeyring[]) => Promise<WrappingKeys>;
 }
@@ -63,6 +65,7 @@ export async function openInstallation(config: Config, options: OpenOptions): Pr
     });
     releases.push(async () => await db.close());
     const schema = await prepareSchema(db, postgres !== undefined);
+    options.signal?.throwIfAborted();
     const keyringFile = await findKeyringFile(config, options, db);
     const keyring = new Keyring({
       db,
@@ -85,7 +88,7 @@ export async function openInstallation(config: Config, options: OpenOptions): Pr
 async function startPostgres(config: Config, options: OpenOptions): Promise<PrivatePostgres | undefined> {
   if (config.databaseUrl !== undefined) return undefined;
   const start = options.purpose === 'server' ? startPrivatePostgres : joinOrStart;
-  return await start({ dataDirectory: config.dataDir, log: options.say });
+  return await start({ dataDirectory: config.dataDir, log: options.say, signal: options.signal });
 }
 
 /** The private database follows the server; an operator's is migrated by the operator. */

@@ -9,7 +9,7 @@ import { openLogDestination } from './log-destination.ts';
 import { createReload } from './rotation/reload-master-keys.ts';
 import type { SealedServer } from './custody/sealed-server.ts';
 import { createLog, type Server, startServer, waitSealed } from './server.ts';
-import { listenForSignals } from './signals.ts';
+import { listenForSignals, type Signals } from './signals.ts';
 
 export interface ServeOptions {
   /** `npm start`: make what is missing in an empty folder. */
@@ -35,11 +35,12 @@ export async function serve(config: Config, options: ServeOptions): Promise<numb
       allowEmpty: false,
       say,
       log,
+      signal: signals.ending,
       unseal: async (keyrings) => {
         const sealed = await waitSealed(config, keyrings, log);
         parts.sealed = sealed;
         say(describeSeal(sealed));
-        return await Promise.race([sealed.unsealing.keys(), signals.ended.then(stopSealed)]);
+        return await Promise.race([sealed.unsealing.keys(), endOf(signals)]);
       },
     });
     parts.installation = installation;
@@ -58,7 +59,8 @@ export async function serve(config: Config, options: ServeOptions): Promise<numb
     );
     return code;
   } catch (error) {
-    if (error instanceof StoppedSealed) return 0;
+    // Told to end while it started: there was nothing to drain.
+    if (error === signals.ending.reason) return 0;
     throw error;
   } finally {
     const deadline = setTimeout(() => {
@@ -71,11 +73,10 @@ export async function serve(config: Config, options: ServeOptions): Promise<numb
   }
 }
 
-/** Told to stop while nothing but shares was taken. */
-class StoppedSealed extends Error {}
-
-function stopSealed(): never {
-  throw new StoppedSealed();
+/** Throws when the process is told to end. */
+async function endOf({ ended, ending }: Signals): Promise<never> {
+  await ended;
+  throw ending.reason;
 }
 
 function describeSeal({ address, unsealing }: SealedServer): string {

@@ -4,6 +4,8 @@ import { isatty } from 'node:tty';
 export interface Signals {
   /** Resolves to the exit code when it is to end. */
   ended: Promise<number>;
+  /** Aborted then. */
+  ending: AbortSignal;
   /** From now on `reload` runs when its files are to be read again; at once when that was wished before. */
   onReload(reload: () => void): void;
 }
@@ -18,6 +20,7 @@ export function listenForSignals(): Signals {
   const isTerminalGone = (): boolean => terminals.some((descriptor) => !isatty(descriptor));
   let reload: (() => void) | undefined;
   let isWished = false;
+  const ending = new AbortController();
   const ended = new Promise<number>((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve(0));
     // Node would take it for an end at once, nohup or not.
@@ -27,8 +30,10 @@ export function listenForSignals(): Signals {
       else reload();
     });
   });
+  void ended.then(() => ending.abort(new Error('the process was told to end')));
   return {
     ended,
+    ending: ending.signal,
     onReload: (use) => {
       reload = use;
       if (isWished) use();

@@ -50,9 +50,10 @@ export async function startPostmaster(
   places: Places,
   binaries: Binaries,
   socketFolder: string,
-  stopped: AbortSignal,
+  { stopped, log }: { stopped: AbortSignal; log: (line: string) => void },
 ): Promise<Postmaster> {
-  limitLog(places.log);
+  stopped.throwIfAborted();
+  limitLog(places.log, log);
   const file = openSync(places.log, LOG_FLAGS, 0o600);
   const logBytes = fstatSync(file).size;
   // A group of its own: Ctrl-C on our terminal is for us, and we stop it in order. No core files: they hold
@@ -75,6 +76,7 @@ export async function startPostmaster(
     return postmaster;
   } catch (cause) {
     await stopPostmaster(postmaster.pid);
+    stopped.throwIfAborted();
     const said = readFileSync(places.log)
       .subarray(logBytes)
       .toString('utf8')
@@ -114,7 +116,7 @@ async function waitUntilReady(
     if (failure === undefined) return;
     if (failure === '3D000') await createDatabase(connection);
     else if (over !== undefined) throw new Error(over);
-    else if (stopped.aborted) throw new Error('it was stopped');
+    else if (stopped.aborted) throw stopped.reason;
     else if (!NOT_YET.has(failure)) throw new Error(`it refuses connections: ${failure}`);
     else if (performance.now() > deadline) throw new Error('it was not ready in time');
     else await sleep(READY_POLL_MS);
@@ -188,14 +190,29 @@ export async function sweep(cluster: string, log: (line: string) => void): Promi
 
 const LOG_FLAGS = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW;
 
+/** A log that cannot be cut, as on a full disk, ends nothing and holds no start up. */
+export function limitLog(path: string, log: (line: string) => void): void {
+  try {
+    cutLog(path);
+  } catch (error) {
+    log(`The log of PostgreSQL cannot be cut: ${(error as Error).message}`);
+  }
+}
+
 /** Copied and cut, not renamed: a running PostgreSQL keeps writing to the file it was given. */
-export function limitLog(path: string): void {
+function cutLog(path: string): void {
   try {
     const file = openSync(path, constants.O_RDWR | constants.O_NOFOLLOW);
     try {
       if (fstatSync(file).size <= LOG_BYTES_MAX) return;
-      rmSync(`${path}.1`, { force: true });
-      writeFileSync(`${path}.1`, readFileSync(file), { flag: 'wx', mode: 0o600 });
+      const copy = `${path}.1`;
+      rmSync(copy, { force: true });
+      try {
+        writeFileSync(copy, readFileSync(file), { flag: 'wx', mode: 0o600 });
+      } catch (error) {
+        rmSync(copy, { force: true });
+        throw error;
+      }
       ftruncateSync(file, 0);
     } finally {
       closeSync(file);

@@ -32,7 +32,7 @@ export function supervise(
     if (running) signal(current.pid, 'SIGINT');
   };
   process.once('exit', endWithUs);
-  const logTimer = setInterval(() => limitLog(logPath), LOG_CHECK_MS).unref();
+  const logTimer = setInterval(() => limitLog(logPath, log), LOG_CHECK_MS).unref();
 
   const keep = async (): Promise<number | null> => {
     let early = 0;
@@ -85,6 +85,7 @@ async function startAgain(
     try {
       return await start(stopped);
     } catch (error) {
+      if (stopped.aborted) return null;
       failures += 1;
       log((error as Error).message);
       if (failures >= STARTS_FAILED_MAX) return failures;

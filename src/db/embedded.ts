@@ -37,6 +37,8 @@ export interface PrivatePostgresOptions {
   log: (line: string) => void;
   /** Settings of PostgreSQL besides ours. */
   settings?: Record<string, string>;
+  /** Gives the start up, in order: it throws the reason. */
+  signal?: AbortSignal | undefined;
 }
 
 const COMMAND_PATIENCE_MS = 30_000;
@@ -63,6 +65,7 @@ async function obtain(options: PrivatePostgresOptions, purpose: Purpose): Promis
   await refuseOtherContainer(places, options.dataDirectory);
   const deadline = performance.now() + COMMAND_PATIENCE_MS;
   for (;;) {
+    options.signal?.throwIfAborted();
     const claimed = claim(places.lock, purpose);
     if (claimed.held) return await own(options, places, claimed.release);
     const { owner } = claimed;
@@ -106,9 +109,9 @@ async function own(
     const socketFolder = makeSocketFolder(places);
     const start = async (stopped: AbortSignal) => {
       writeSettings(places, socketFolder, options.settings ?? {});
-      return await startPostmaster(places, binaries, socketFolder, stopped);
+      return await startPostmaster(places, binaries, socketFolder, { stopped, log: options.log });
     };
-    const first = await start(new AbortController().signal);
+    const first = await start(options.signal ?? new AbortController().signal);
     const again = async (stopped: AbortSignal) => {
       await sweep(places.cluster, options.log);
       return await start(stopped);
@@ -132,6 +135,7 @@ async function own(
       },
     };
   } catch (error) {
+    removeSocketFolder(places);
     release();
     throw error;
   }

@@ -1,9 +1,20 @@
-import { spawnSync } from 'node:child_process';
-import { appendFileSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  appendFileSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { joinOrStart, type PrivatePostgres, startPrivatePostgres } from '../../src/db/embedded.ts';
 import { LOG_BYTES_MAX, limitLog } from '../../src/db/embedded-postmaster.ts';
+import { supervise } from '../../src/db/embedded-supervisor.ts';
 import {
   ask,
   isRoot,
@@ -68,11 +79,74 @@ describe('a private PostgreSQL', () => {
     const postgres = await start();
     const log = join(data, 'postgres.log');
     appendFileSync(log, 'x'.repeat(LOG_BYTES_MAX));
-    limitLog(log);
+    limitLog(log, quiet);
     expect(statSync(log).size).toBe(0);
     expect(statSync(`${log}.1`).size).toBeGreaterThan(LOG_BYTES_MAX);
     await postgres.stop();
     expect(readFileSync(log, 'utf8')).toMatch(/^\d{4}-.*shut down/s);
+  });
+});
+
+describe('a log that cannot be cut', () => {
+  it('holds no start up', async () => {
+    await (await start()).stop();
+    const log = join(data, 'postgres.log');
+    appendFileSync(log, 'x'.repeat(LOG_BYTES_MAX));
+    mkdirSync(`${log}.1`);
+    const lines: string[] = [];
+    expect(await ask(await start(data, lines), 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
+    expect(lines).toContainEqual(expect.stringContaining('The log of PostgreSQL cannot be cut: '));
+  });
+
+  it('ends nothing while PostgreSQL runs', async () => {
+    const log = join(stage.folder, 'postgres.log');
+    appendFileSync(log, 'x'.repeat(LOG_BYTES_MAX + 1));
+    mkdirSync(`${log}.1`);
+    const child = spawn('sleep', ['600']);
+    const ended = once(child, 'exit').then(() => null);
+    const lines: string[] = [];
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    const never = async (): Promise<never> => await new Promise<never>(() => {});
+    const supervised = supervise({ pid: child.pid!, ended }, never, log, (line) => lines.push(line));
+    vi.advanceTimersByTime(60_000);
+    vi.useRealTimers();
+    await supervised.stop();
+    expect(lines).toEqual([expect.stringContaining('The log of PostgreSQL cannot be cut: ')]);
+  });
+});
+
+describe('a start that is given up', () => {
+  it('ends a PostgreSQL that is not ready yet, and leaves the data to the next one', async () => {
+    await (await start()).stop();
+    const [standby, settings] = ['standby.signal', 'postgresql.auto.conf'].map((name) =>
+      join(data, 'postgres', name),
+    ) as [string, string];
+    // It recovers, lets nobody in, and does not end.
+    const before = readFileSync(settings, 'utf8');
+    writeFileSync(standby, '');
+    appendFileSync(settings, 'hot_standby = off\n');
+    const given = new AbortController();
+    const starting = startPrivatePostgres({ dataDirectory: data, log: quiet, signal: given.signal });
+    const log = join(data, 'postgres.log');
+    await expect.poll(() => readFileSync(log, 'utf8')).toContain('entering standby mode');
+    expect(processesIn(data)).not.toEqual([]);
+    given.abort(new Error('given up'));
+    await expect(starting).rejects.toThrow('given up');
+    expect(processesIn(data)).toEqual([]);
+    expect(readdirSync(data).sort()).toEqual(['postgres', 'postgres.log']);
+    rmSync(standby);
+    writeFileSync(settings, before);
+    expect(await ask(await start(), 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
+  });
+
+  it('waits no longer for a command that has the data', async () => {
+    const command = await joinOrStart({ dataDirectory: data, log: quiet });
+    const given = new AbortController();
+    const starting = startPrivatePostgres({ dataDirectory: data, log: quiet, signal: given.signal });
+    given.abort(new Error('given up'));
+    await expect(starting).rejects.toThrow('given up');
+    expect(await ask(command, 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
+    await command.stop();
   });
 });
 

@@ -1,3 +1,5 @@
+import { appendFile, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { rounds } from '../harness/rounds.ts';
@@ -43,6 +45,31 @@ it('ends on SIGTERM at any moment of a start, and leaves no process', async () =
     await prove(folder, server);
   }
 }, 300_000);
+
+it('ends on SIGTERM while PostgreSQL recovers, however long that takes, and leaves no process', async () => {
+  const folder = await built.emptyFolder();
+  const first = folder.serve();
+  await first.ready();
+  await first.stop();
+  const [standby, settings, log] = [
+    'postgres/standby.signal',
+    'postgres/postgresql.auto.conf',
+    'postgres.log',
+  ].map((name) => join(folder.data, name)) as [string, string, string];
+  const before = await readFile(settings, 'utf8');
+  await writeFile(standby, '');
+  await appendFile(settings, 'hot_standby = off\n');
+  const waiting = folder.serve();
+  await expect.poll(async () => await readFile(log, 'utf8')).toContain('entering standby mode');
+  const { code, signal, stderr } = await waiting.stop();
+  expect([code, signal, stderr]).toEqual([0, null, '']);
+  expect(folder.postgresPids()).toEqual([]);
+  await rm(standby);
+  await writeFile(settings, before);
+  const server = folder.serve();
+  await server.ready();
+  await prove(folder, server);
+});
 
 async function killAndTakeUp(folder: Folder, moments: readonly number[]): Promise<void> {
   for (const milliseconds of moments) {
