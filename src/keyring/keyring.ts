@@ -37,7 +37,8 @@ export interface KeyringOptions {
   wrapLimits?: WrapLimits;
 }
 
-const KEK_TTL_MS = 15 * 60_000;
+/** How long a KEK is held open that nobody asks for. */
+export const KEK_TTL_MS = 15 * 60_000;
 
 /** KEKs over a backend: seals and opens payloads, and lends the keys that seal rows. */
 export class Keyring implements RowKeys {

@@ -6,7 +6,7 @@ import { insertRow, type RowKeys, sealRow, StaleRow, swapRow } from '../db/seale
 import { CofferError, StoreAway } from '../errors.ts';
 import { destroyKek, discard, type EpochParts, makeEpoch } from './epochs.ts';
 import { activeMasterKey } from './store-master-keys.ts';
-import { newProject } from './projects.ts';
+import { hasKek, newProject } from './projects.ts';
 import { findKek } from './queries.ts';
 
 /** What the keyring lends for it. */
@@ -79,7 +79,7 @@ export class ProjectEpochs {
     const changes = { preferred_store: preferred, updated: date(), revision };
     const store = preferred ?? this.#defaultStore();
     try {
-      if (project.active_epoch > 0n && !(await this.#writesTo(project, store))) {
+      if (hasKek(project) && !(await this.#writesTo(project, store))) {
         await this.#start(project, store, changes);
       } else {
         await swapRow(db, 'projects', project, await sealRow(keys, 'projects', { ...project, ...changes }));
@@ -130,8 +130,9 @@ export class ProjectEpochs {
   }
 
   /** Whether the KEK that the project writes under is in a store. */
-  async #writesTo({ id, active_epoch: epoch }: ProjectRow, store: string): Promise<boolean> {
-    if (epoch === 0n) return false;
+  async #writesTo(project: ProjectRow, store: string): Promise<boolean> {
+    if (!hasKek(project)) return false;
+    const { id, active_epoch: epoch } = project;
     const { db, storeOf, parts } = this.#options;
     try {
       return (await storeOf(id, epoch)) === store;

@@ -31,3 +31,11 @@ export function newProject(
     ...columns,
   };
 }
+
+/**
+ * Whether a project has a KEK to write under. One that was deleted and is used again has not: its epochs go
+ * on behind those of before.
+ */
+export function hasKek({ active_epoch: active, least_epoch: least }: ProjectRow): boolean {
+  return active > 0n && active >= least;
+}

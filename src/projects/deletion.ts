@@ -1,5 +1,6 @@
 import type { Coffer } from '../coffer.ts';
 import { IDENTITY_CHANNEL } from '../db/channels.ts';
+import type { Queryable } from '../db/open.ts';
 import type { ProjectRow } from '../db/schema.ts';
 import { deleteRow, StaleRow, updateRow } from '../db/sealed.ts';
 import { CofferError, StoreAway } from '../errors.ts';
@@ -18,9 +19,9 @@ const PROJECTS_AT_ONCE = 100;
 const DELETED_SINCE = 8;
 /**
  * How long the row stays when all else is gone: whoever was let in before the deletion, and is slow, still
- * meets it, and makes nothing new under the old id.
+ * meets it, and makes nothing new under the old id. Longer than any server holds one of its KEKs unasked.
  */
-const ROW_STAYS_SECONDS = 600;
+export const ROW_STAYS_SECONDS = 1_200;
 /** However long the work on others takes, a project is looked at again after this. */
 const SETTLED_MS = 60_000;
 
@@ -181,10 +182,20 @@ async function finish(deletion: Deletion, project: ProjectRow): Promise<'more' |
     if (state === undefined || !state.isEmpty) return 'more';
     await queries.deleteBookkeeping(tx, project.id);
     if (!state.isOver) return 'done';
-    await deleteRow(tx, 'projects', project);
+    await end(deletion, tx, project);
     log.info({ project: project.id }, 'nothing is left of a deleted project');
     return 'done';
   });
+}
+
+/**
+ * One that only an outside Keystone knows may be used again, under the same id: its row stays, so that it
+ * gets epochs and revisions behind those of before. What is put back of its former life opens nowhere, and
+ * no server takes its new row for an old one.
+ */
+async function end({ keyring }: Deletion, tx: Queryable, project: ProjectRow): Promise<void> {
+  if (project.origin === 'external') await updateRow(tx, keyring, 'projects', project, { deleted: null });
+  else await deleteRow(tx, 'projects', project);
 }
 
 function isViolation(error: unknown): boolean {

@@ -3,6 +3,7 @@ import type { KekRow } from '../db/schema.ts';
 import { CofferError } from '../errors.ts';
 import { findRemains, isReference, type KekRemains } from '../keyring/kek-remains.ts';
 import { advanceDeletion, type Deletion, deleteProject } from './deletion.ts';
+import { hasKek } from '../keyring/projects.ts';
 import * as queries from './queries.ts';
 
 /** Which master keys a copy of a project's rows opens with. */
@@ -68,7 +69,7 @@ export async function shredProject(
     );
   }
   const { deleted, active_epoch: active } = project;
-  const isWhole = deleted !== null || active === 0n || keks.some(({ epoch }) => epoch === active);
+  const isWhole = deleted !== null || !hasKek(project) || keks.some(({ epoch }) => epoch === active);
   return { outcome: 'done', rows: total, ...destroyed, ...(await findRemains(keyring, keks, isWhole)) };
 }
 

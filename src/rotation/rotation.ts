@@ -2,6 +2,7 @@ import { StaleRow, sealRow, swapRow } from '../db/sealed.ts';
 import type { ProjectRow } from '../db/schema.ts';
 import { CofferError } from '../errors.ts';
 import { UNKNOWN_REMAINS } from '../keyring/kek-remains.ts';
+import { hasKek } from '../keyring/projects.ts';
 import * as queries from './queries.ts';
 import { moveProject, type RotationPace } from './moving.ts';
 import type { RotationParts } from './rewrap.ts';
@@ -30,7 +31,7 @@ export async function beginRotation(
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
     keyring.forgetProject(projectId);
     const project = await keyring.findProject(projectId);
-    if (project === undefined || project.deleted !== null || project.active_epoch === 0n) {
+    if (project === undefined || project.deleted !== null || !hasKek(project)) {
       throw new CofferError('not_found', 'There is no such project, or it has no key yet.');
     }
     const below = project.active_epoch + 1n;

@@ -1,9 +1,22 @@
+import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createProject } from '../../src/identity/administration.ts';
-import { createProjectDeletion, deleteProject } from '../../src/projects/deletion.ts';
+import type { KekRow } from '../../src/db/schema.ts';
+import { insertRow } from '../../src/db/sealed.ts';
+import { KEK_TTL_MS } from '../../src/keyring/keyring.ts';
+import { createProjectDeletion, deleteProject, ROW_STAYS_SECONDS } from '../../src/projects/deletion.ts';
+import { readPayload } from '../../src/secrets/service.ts';
 import { FAULTS, failCallsOf } from '../faults/failing-calls.ts';
 import { type Person, type StartedCoffer, startCoffer } from '../harness/start-coffer.ts';
-import { countLeft, deletionJob, fillProject, fillQuickly, finishDeletion } from './doomed-project.ts';
+import {
+  countLeft,
+  deletionJob,
+  fillProject,
+  fillQuickly,
+  finishDeletion,
+  letIn,
+  writeSecret,
+} from './doomed-project.ts';
 
 let one: StartedCoffer;
 let two: StartedCoffer;
@@ -95,6 +108,49 @@ describe('a project that is deleted', () => {
     await expect(writing).rejects.toMatchObject({ code: 'forbidden' });
     await finishDeletion(one);
     expect(await countLeft(one, person.projectId)).toEqual({});
+  });
+});
+
+describe('a project of an outside Keystone', () => {
+  it('can be used again once its deletion is over, on servers that remember it, with keys of its own', async () => {
+    const projectId = randomUUID();
+    const caller = letIn(user.userId, projectId);
+    const servers = [one.server.coffer, two.server.coffer];
+    const kekOf = async () => {
+      const text = 'SELECT * FROM keks WHERE project_id = $1 ORDER BY epoch';
+      return (await one.installation.db.query<KekRow>({ text, values: [projectId] })).rows;
+    };
+    let former: KekRow | undefined;
+    for (const life of [1n, 2n, 3n]) {
+      const ids: string[] = [];
+      for (const { keyring, ...coffer } of servers) {
+        keyring.forgetProject(projectId);
+        ids.push(await writeSecret({ ...coffer, keyring }, caller));
+      }
+      for (const coffer of servers) {
+        for (const id of ids) {
+          const { payload } = await readPayload(coffer, caller, id, 'reading');
+          expect(Buffer.from(payload).toString()).toBe('of somebody who was let in');
+        }
+      }
+      const [kek, ...others] = await kekOf();
+      expect([kek?.epoch, others]).toEqual([life, []]);
+      // That of a former life opens nowhere, though it was this project's.
+      if (former !== undefined) {
+        await insertRow(one.installation.db, 'keks', former);
+        const opened = one.installation.keyring.withRowsKey(projectId, former.epoch, () => 'open');
+        await expect(opened).rejects.toMatchObject({ code: 'integrity_violation' });
+      }
+      former = kek;
+      await mark(projectId);
+      for (const { keyring } of servers) expect(await keyring.findProject(projectId)).toBeDefined();
+      await finishDeletion(one);
+    }
+    expect(await countLeft(one, projectId)).toEqual({ projects: 1 });
+  });
+
+  it('is not deleted before every server has given its keys up, asked or not', () => {
+    expect(ROW_STAYS_SECONDS * 1_000).toBeGreaterThan(KEK_TTL_MS);
   });
 });
 
