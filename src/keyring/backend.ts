@@ -16,8 +16,8 @@
  * - *Wiped.* Keys are bytes, borrowed from the caller or given to it as each method says.
  *
  * Nothing asks a backend what it can do, and there is no list of capabilities: each does all of this page.
- * What differs shows by itself, as whether a KEK that is open outlives the absence of its backend. Two things
- * are said here, because Coffer keeps account of them: `counted` and `objects`.
+ * What differs shows by itself, as whether a KEK that is open outlives the absence of its backend. Three
+ * things are said here, because Coffer goes by them: `counted`, `objects` and `wrapsAtOnce`.
  */
 export interface CryptoBackend {
   /** The name of the secret store that it is; stands in each KEK's row. */
@@ -27,6 +27,11 @@ export interface CryptoBackend {
    * gives them up in time. Left out where neither does.
    */
   readonly counted?: { masterKeys: boolean; keks: boolean };
+  /**
+   * How many keys at once a rotation has open KEKs wrap or unwrap: more would only wait, and whoever reads a
+   * secret behind them. Left out where none waits for another.
+   */
+  readonly wrapsAtOnce?: number;
   /** KEKs that are kept beside their rows; left out where a KEK is only what its row says. */
   readonly objects?: KekObjects;
   /** The master key that new KEKs are wrapped under, until a rotation has the database name another. */

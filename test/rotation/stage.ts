@@ -20,10 +20,14 @@ export function partsOf({ installation }: StartedCoffer, damaged: string[] = [])
 }
 
 /** Works on a rotation to its end, or until it can go no further. */
-export async function finishRotation(parts: RotationParts, projectId: string): Promise<RotationState> {
+export async function finishRotation(
+  parts: RotationParts,
+  projectId: string,
+  pace = SWIFT,
+): Promise<RotationState> {
   const { signal } = new AbortController();
   for (let round = 0; round < 200; round += 1) {
-    const advanced = await continueRotation(parts, SWIFT, { projectId, signal });
+    const advanced = await continueRotation(parts, pace, { projectId, signal });
     if (advanced === undefined) return 'done';
     if (advanced.state === 'done' || advanced.state === 'blocked') return advanced.state;
   }

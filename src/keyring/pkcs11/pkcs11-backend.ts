@@ -43,6 +43,7 @@ export function createPkcs11Backend({ store, mode, masterKey, client }: Pkcs11Op
   return {
     store,
     counted: { masterKeys: true, keks: mode === 'strict' },
+    ...(mode === 'strict' ? { wrapsAtOnce: 2 * client.sessions } : {}),
     objects: createKekObjects(client),
     activeMasterKeyId: () => masterKey,
     ...(mode === 'strict' ? strict : cached),

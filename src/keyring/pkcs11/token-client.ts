@@ -80,6 +80,11 @@ export class TokenClient {
     this.#now = options.now ?? (() => performance.now());
   }
 
+  /** How many calls the token works on at once. */
+  get sessions(): number {
+    return this.#options.address.sessions;
+  }
+
   /** The child's process, for who watches or kills it. */
   get pid(): number | undefined {
     return this.#child?.pid;
