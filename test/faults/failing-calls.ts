@@ -17,6 +17,8 @@ export interface FailingCalls {
   disarm(): void;
   /** Whether the call that was to fail was made. */
   hasStruck(): boolean;
+  /** The statement of that call. */
+  struckAt(): string | undefined;
   /** Breaks all connections, and every one that is made from now on. */
   kill(): void;
 }
@@ -30,6 +32,7 @@ export function failCallsOf(pool: pg.Pool): FailingCalls {
   const patched = new Set<pg.PoolClient>();
   let armed: { fault: Fault; n: number } | undefined;
   let struck = false;
+  let struckAt: string | undefined;
   let isDead = false;
 
   const kill = (): void => {
@@ -62,6 +65,7 @@ export function failCallsOf(pool: pg.Pool): FailingCalls {
     const failing = (...args: unknown[]): Promise<pg.QueryResult> | undefined => {
       const fault = isDead ? 'killed before' : strike();
       if (fault === undefined) return query(...args);
+      struckAt = textOf(args[0]);
       const last = args.at(-1);
       if (typeof last !== 'function') return run(fault, args);
       callbackify(run)(fault, args.slice(0, -1), last as Callback);
@@ -74,13 +78,19 @@ export function failCallsOf(pool: pg.Pool): FailingCalls {
     arm: (fault, n) => {
       armed = { fault, n };
       struck = false;
+      struckAt = undefined;
     },
     disarm: () => {
       armed = undefined;
     },
     hasStruck: () => struck,
+    struckAt: () => struckAt,
     kill,
   };
+}
+
+function textOf(statement: unknown): string {
+  return typeof statement === 'string' ? statement : (statement as pg.QueryConfig).text;
 }
 
 function cut(client: pg.PoolClient): void {
