@@ -203,7 +203,7 @@ describe('whatever meets on two servers', { timeout: 600_000 }, () => {
     for (let seed = 1; seed <= rounds(200); seed += 1) {
       const person = await one.person(['creator', 'observer'], 'demo');
       const [created, taken] = await turns.run<number>(seed, [
-        async () => (await createCredential(person)).status,
+        async () => (await createCredential(person, { roles: [{ name: 'creator' }] })).status,
         async () => {
           await takeRole(person, 'creator', two);
           return 204;
