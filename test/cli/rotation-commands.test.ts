@@ -106,7 +106,8 @@ it('moves what was written before stores had names out of the store that has it 
       stdin: '',
       env,
     });
-  expect(await migrate()).toMatchObject({ code: 0, stdout: 'Rotated the KEKs of 2 of 2 projects.\n' });
+  const all = expect.stringMatching(/^Rotated the KEKs of ([1-9]\d*) of \1 projects\.\n$/);
+  expect(await migrate()).toMatchObject({ code: 0, stdout: all });
   const { rows } = await coffer.installation.db.query({ text: 'SELECT DISTINCT store FROM keks' });
   expect(rows).toEqual([{ store: 'second' }]);
   expect(await migrate()).toMatchObject({ code: 0, stdout: 'Rotated the KEKs of 0 of 0 projects.\n' });
