@@ -194,8 +194,10 @@ async function finish(deletion: Deletion, project: ProjectRow): Promise<'more' |
  * no server takes its new row for an old one.
  */
 async function end({ keyring }: Deletion, tx: Queryable, project: ProjectRow): Promise<void> {
-  if (project.origin === 'external') await updateRow(tx, keyring, 'projects', project, { deleted: null });
-  else await deleteRow(tx, 'projects', project);
+  if (project.origin === 'external') {
+    const unused = { deleted: null, limits: null, preferred_store: null };
+    await updateRow(tx, keyring, 'projects', project, unused);
+  } else await deleteRow(tx, 'projects', project);
 }
 
 function isViolation(error: unknown): boolean {

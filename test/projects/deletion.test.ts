@@ -5,6 +5,7 @@ import type { KekRow } from '../../src/db/schema.ts';
 import { insertRow } from '../../src/db/sealed.ts';
 import { KEK_TTL_MS } from '../../src/keyring/keyring.ts';
 import { createProjectDeletion, deleteProject, ROW_STAYS_SECONDS } from '../../src/projects/deletion.ts';
+import { setProjectLimits } from '../../src/quotas/service.ts';
 import { readPayload } from '../../src/secrets/service.ts';
 import { FAULTS, failCallsOf } from '../faults/failing-calls.ts';
 import { type Person, type StartedCoffer, startCoffer } from '../harness/start-coffer.ts';
@@ -115,6 +116,7 @@ describe('a project of an outside Keystone', () => {
   it('can be used again once its deletion is over, on servers that remember it, with keys of its own', async () => {
     const projectId = randomUUID();
     const caller = letIn(user.userId, projectId);
+    const manager = { ...caller, actor: { ...caller.actor, roles: ['key-manager:service-admin'] } };
     const servers = [one.server.coffer, two.server.coffer];
     const kekOf = async () => {
       const text = 'SELECT * FROM keks WHERE project_id = $1 ORDER BY epoch';
@@ -142,9 +144,14 @@ describe('a project of an outside Keystone', () => {
         await expect(opened).rejects.toMatchObject({ code: 'integrity_violation' });
       }
       former = kek;
+      const limits = { project_quotas: { secrets: 100 } };
+      await setProjectLimits(one.server.coffer, manager, projectId, async () => limits);
       await mark(projectId);
       for (const { keyring } of servers) expect(await keyring.findProject(projectId)).toBeDefined();
       await finishDeletion(one);
+      one.installation.keyring.forgetProject(projectId);
+      const left = await one.installation.keyring.findProject(projectId);
+      expect(left).toMatchObject({ deleted: null, limits: null, preferred_store: null });
     }
     expect(await countLeft(one, projectId)).toEqual({ projects: 1 });
   });
